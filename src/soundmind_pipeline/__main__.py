@@ -1,0 +1,6 @@
+"""``python -m soundmind_pipeline`` is the ``soundmind`` command."""
+
+from soundmind_pipeline.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Kedro datasets of this project, one class a file."""

@@ -1,0 +1,1 @@
+"""Kedro hooks: stage records, MLflow tracking, the summary at the end."""

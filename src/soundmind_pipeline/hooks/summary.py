@@ -1,0 +1,49 @@
+"""The last thing a user sees: what was reached, how long it took and where everything is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
+from rich.console import Console
+
+from soundmind_pipeline.files import atomic_path
+from soundmind_pipeline.hooks.tracking import TrackingHooks
+from soundmind_pipeline.session import stages_of
+from soundmind_pipeline.stages import StageRecords
+
+
+class SummaryHooks:
+    """Completes ``evaluation.json`` with the stages' times and prints the final table."""
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Learn where the reports and models of this environment stand."""
+        self._project = Path(context.project_path)
+        self._data = self._project / context.config_loader["globals"]["data"]
+
+    @hook_impl
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
+        """Write ``seconds`` into the evaluation, then print the summary when this run evaluated anything."""
+        path = self._data / "08_reporting" / "evaluation.json"
+        if "evaluation" not in stages_of(pipeline) or not path.exists():
+            return
+        from soundmind_pipeline.evaluation.tables import print_summary
+
+        evaluation = json.loads(path.read_text())
+        evaluation["seconds"] = StageRecords(self._data / "08_reporting" / "stages").seconds()
+        with atomic_path(path) as temporary:
+            temporary.write_text(json.dumps(evaluation, indent=2, sort_keys=True) + "\n")
+        places = {
+            "report": self._shown(path.with_name("report.html")),
+            "evaluation": self._shown(path),
+            "SFT policy": self._shown(self._data / "06_models" / "sft"),
+            "RL policy": self._shown(self._data / "06_models" / "rl_policy"),
+            "MLflow run": f"{TrackingHooks.run_id} (make ui)",
+        }
+        print_summary(Console(), evaluation, places)
+
+    def _shown(self, path: Path) -> str:
+        return str(path.relative_to(self._project))

@@ -1,0 +1,18 @@
+"""The registered pipelines: one a stage, and ``__default__`` for the whole DAG."""
+
+from kedro.pipeline import Pipeline
+
+from soundmind_pipeline.pipelines import evaluation, features, ingestion, rl, sft
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Map pipeline names to pipelines; ``rl`` ends with the evaluation, so that one command shows what RL did."""
+    stages = {
+        "ingestion": ingestion.create_pipeline(),
+        "features": features.create_pipeline(),
+        "sft": sft.create_pipeline(),
+        "rl": rl.create_pipeline(),
+        "evaluation": evaluation.create_pipeline(),
+    }
+    whole = sum(stages.values(), Pipeline([]))
+    return {**stages, "rl": stages["rl"] + stages["evaluation"], "__default__": whole}

@@ -1,0 +1,1 @@
+"""Kedro pipelines: wiring and thin nodes, one package a stage."""

@@ -1,0 +1,114 @@
+"""The Kedro session of this project: checks parameters first, builds what is missing upstream, fails in one message."""
+
+import errno
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from kedro.framework.project import pipelines
+from kedro.framework.session import KedroSession
+from kedro.pipeline import Pipeline
+
+from soundmind_pipeline.errors import SoundmindError
+from soundmind_pipeline.pipelines.parameters import BLOCKS, validate_parameters
+from soundmind_pipeline.stages import STAGES, StageRecords, changed_parameters, flatten
+
+logger = logging.getLogger("soundmind_pipeline")
+
+
+def stages_of(pipeline: Pipeline) -> list[str]:
+    """The stages that nodes of ``pipeline`` belong to, in the order of the DAG."""
+    present = {tag for node in pipeline.nodes for tag in node.tags}
+    return [stage for stage in STAGES if stage in present]
+
+
+def upstream_stages(names: Iterable[str]) -> list[str]:
+    """The stages that must be complete before the pipelines ``names`` can run, in the order of the DAG."""
+    wanted = sum((pipelines[name] for name in names), Pipeline([]))
+    dag = pipelines["__default__"]
+    producers = {output: stage for stage in STAGES for output in dag.only_nodes_with_tags(stage).all_outputs()}
+    own = set(stages_of(wanted))
+    needed: set[str] = set()
+    open_inputs = set(wanted.inputs())
+    while open_inputs:
+        stage = producers.get(open_inputs.pop())
+        if stage and stage not in own | needed:
+            needed.add(stage)
+            open_inputs |= set(dag.only_nodes_with_tags(stage).inputs())
+    return [stage for stage in STAGES if stage in needed]
+
+
+def parameters_of(stage: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Every parameter of the stage's own block, defaults filled in, flattened to dotted keys."""
+    block = BLOCKS[stage].model_validate(parameters.get(stage, {})).model_dump(mode="json")
+    return flatten({stage: block})
+
+
+class SoundmindSession(KedroSession):
+    """A session that knows the stages."""
+
+    def run(self, pipeline_names: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """Run pipelines; stages they need are run first when missing, reused (with a warning when stale) when there.
+
+        Slices (``tags``, ``from_nodes``, …) run as asked, without anything added.
+
+        Raises:
+            SoundmindError: A parameter is unknown or of the wrong type, or a stage cannot be built.
+        """
+        if legacy := kwargs.pop("pipeline_name", None):
+            pipeline_names = [legacy]
+        loader = self._get_config_loader()
+        parameters = validate_parameters(loader["parameters"])
+        sliced = any(value for key, value in kwargs.items() if key not in ("runner", "load_versions"))
+        names = list(pipeline_names or [])
+        if names and not sliced and all(name in pipelines for name in names):
+            records = StageRecords(self._project_path / loader["globals"]["data"] / "08_reporting" / "stages")
+            missing = self._check_upstream(names, parameters, records)
+            names = [*missing, *names]
+        try:
+            return super().run(pipeline_names=names or None, **kwargs)
+        except KeyboardInterrupt as interrupt:
+            # Kedro tells its hooks of exceptions only; a run that was interrupted must not look as if it still ran.
+            self._hook_manager.hook.on_pipeline_error(error=interrupt, run_params={}, pipeline=None, catalog=None)
+            raise
+
+    def _check_upstream(self, names: list[str], parameters: dict[str, Any], records: StageRecords) -> list[str]:
+        """Name the upstream stages to build; warn about those whose parameters changed since they were built."""
+        missing: list[str] = []
+        for stage in upstream_stages(names):
+            record = records.read(stage)
+            # A stage below one that is rebuilt would rest on data that no longer exist.
+            if record is None or missing:
+                missing.append(stage)
+                continue
+            for key, then, now in changed_parameters(record, parameters_of(stage, parameters)):
+                logger.warning(
+                    "%s was built with %s=%s, now it is %s; reusing what is there. `dvc repro` rebuilds what changed.",
+                    stage, key, then, now,
+                )  # fmt: skip
+        if missing:
+            logger.info("Missing upstream, built first: %s.", ", ".join(missing))
+        return missing
+
+
+def explain(error: BaseException) -> SoundmindError | None:
+    """The message a user should see for ``error``, or None when it is a bug that deserves its traceback."""
+    chain: list[BaseException] = []
+    cursor: BaseException | None = error
+    while cursor is not None and cursor not in chain:
+        chain.append(cursor)
+        cursor = cursor.__cause__ or cursor.__context__
+    for link in chain:
+        if isinstance(link, SoundmindError):
+            return link
+        if isinstance(link, OSError) and link.errno == errno.ENOSPC:
+            return SoundmindError(
+                f"The disk is full: {link.filename or link}", hint="Free some space and run it again."
+            )
+        if isinstance(link, PermissionError):
+            return SoundmindError(f"No permission: {link.filename or link}", hint="Make it writable and run it again.")
+    if type(error).__name__ in {"DatasetError", "DatasetNotFoundError", "MissingConfigException"}:
+        return SoundmindError(str(error).strip())
+    if isinstance(error, ValueError) and "Failed to find the pipeline" in str(error):
+        return SoundmindError(str(error), hint=f"Pipelines: {', '.join(sorted(pipelines))}.")
+    return None
