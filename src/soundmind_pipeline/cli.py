@@ -4,12 +4,15 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 from kedro.framework.cli.project import run as kedro_run
+from kedro.utils import find_kedro_project
 
 from soundmind_pipeline import environment
+from soundmind_pipeline.errors import SoundmindError
 
 INTERRUPTED = 130
 
@@ -75,9 +78,6 @@ def soundmind() -> None:
 def ui(host: str, port: int) -> None:
     """Open this project's MLflow store in the browser's UI."""
     import subprocess
-    from pathlib import Path
-
-    from kedro.utils import find_kedro_project
 
     from soundmind_pipeline.tracking import tracking_uri
 
@@ -85,6 +85,26 @@ def ui(host: str, port: int) -> None:
     click.echo(f"MLflow UI: http://{host}:{port}  (store {uri}; Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
     sys.exit(subprocess.call(command))
+
+
+@soundmind.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail when dvc.yaml is out of date.")
+def dvc(check: bool) -> None:
+    """Write dvc.yaml from the Kedro pipelines and catalog."""
+    from soundmind_pipeline.dvc_stages import project_document, render
+    from soundmind_pipeline.files import atomic_path
+
+    project = find_kedro_project(Path.cwd())
+    if project is None:
+        raise SoundmindError("No Kedro project here.", hint="Run it inside the project folder.")
+    path, text = project / "dvc.yaml", render(project_document(project))
+    current = path.read_text() if path.exists() else ""
+    if check and current != text:
+        raise SoundmindError("dvc.yaml is out of date.", hint="Run: soundmind dvc")
+    if current != text:
+        with atomic_path(path) as temporary:
+            temporary.write_text(text)
+    click.echo(f"dvc.yaml is {'up to date' if current == text else 'written'}.")
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from kedro.framework.project import pipelines
+from kedro.framework.project import LOGGING, pipelines
 from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
 
@@ -44,8 +44,33 @@ def parameters_of(stage: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return flatten({stage: block})
 
 
+# What each dataset loads and saves is the catalog's business; people watch stages, warnings and progress bars.
+CONSOLE_LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {
+        "console": {
+            "class": "rich.logging.RichHandler",
+            "show_path": False,
+            "log_time_format": "%H:%M:%S",
+            "omit_repeated_times": False,
+        }
+    },
+    "loggers": {
+        "kedro": {"level": "ERROR"},
+        "kedro.pipeline.node": {"level": "CRITICAL"},  # the error is shown once, by the command
+        "soundmind_pipeline": {"level": "INFO"},
+    },
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}
+
+
 class SoundmindSession(KedroSession):
     """A session that knows the stages."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        LOGGING.configure(CONSOLE_LOGGING)
 
     def run(self, pipeline_names: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
         """Run pipelines; stages they need are run first when missing, reused (with a warning when stale) when there.

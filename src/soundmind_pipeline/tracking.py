@@ -64,13 +64,23 @@ class MlflowSink:
         self.client, self.run_id, self.interval = client, run_id, interval
         self._pending: list[Any] = []
         self._last = time.monotonic()
+        self._logged: dict[str, set[int]] = {}
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Queue ``metrics`` of ``step``; write the queue when the interval has passed."""
+        """Queue ``metrics`` of ``step``; write the queue when the interval has passed.
+
+        A step that the run already holds is not written again: a resumed loop repeats the steps since its checkpoint.
+        """
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._pending += [Metric(name, float(value), now, step) for name, value in metrics.items()]
+        for name, value in metrics.items():
+            if name not in self._logged:
+                history = self.client.get_metric_history(self.run_id, name)
+                self._logged[name] = {metric.step for metric in history}
+            if step not in self._logged[name]:
+                self._logged[name].add(step)
+                self._pending.append(Metric(name, float(value), now, step))
         if time.monotonic() - self._last >= self.interval:
             self.flush()
 

@@ -1,15 +1,19 @@
 """One MLflow run for every ``kedro run``: parameters, tags, live metrics, artifacts, and an honest final status."""
 
+import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
 
 from soundmind_pipeline.datasets.live_metrics import LiveMetrics
+from soundmind_pipeline.files import atomic_path
 from soundmind_pipeline.gitinfo import git_commit, git_is_dirty
 from soundmind_pipeline.hooks.stages import StageHooks
 from soundmind_pipeline.metrics import NullSink
@@ -35,34 +39,67 @@ class TrackingHooks:
         self._project = Path(context.project_path)
         self._reporting = self._project / context.config_loader["globals"]["data"] / "08_reporting"
         self._parameters = context.config_loader["parameters"]
+        self._marker = self._reporting / "stages" / ".mlflow_run.json"
 
     @hook_impl(trylast=True)
     def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Start the run: readable name, tags that group one lineage, every parameter of the stages that run."""
+        """Start the run, or continue the one that a killed process left open; log tags and parameters."""
         from mlflow.entities import Param
 
         stages = stages_of(pipeline)
-        names = run_params["pipeline_names"] or ["all"]
+        flat = {key: value for stage in stages for key, value in parameters_of(stage, self._parameters).items()}
+        tags = self._tags(run_params, stages, flat)
         self._client, experiment = open_experiment(self._project)
+        name = f"{(run_params['pipeline_names'] or ['all'])[-1]} {run_params['run_id'][:16]}"
+        run_id = (
+            self._left_open(tags, flat) or self._client.create_run(experiment, tags=tags, run_name=name).info.run_id
+        )
+        with atomic_path(self._marker) as temporary:
+            temporary.write_text(json.dumps({"run_id": run_id, "pid": os.getpid()}) + "\n")
+        params = [Param(key, str(value)[:6000]) for key, value in flat.items()]
+        for start in range(0, len(params), 100):  # the store's limit for one batch
+            self._client.log_batch(run_id, params=params[start : start + 100])
+        TrackingHooks.run_id = run_id
+        self._sink = LiveMetrics.sink = MlflowSink(self._client, run_id)
+
+    def _tags(self, run_params: dict[str, Any], stages: list[str], parameters: dict[str, Any]) -> dict[str, str]:
+        """Tags that name the run's code and configuration, and the lineage of all runs that build on one another."""
         tags = {
-            "soundmind.pipeline": ",".join(names),
+            "soundmind.pipeline": (run_params["pipeline_names"] or ["all"])[-1],
             "soundmind.stages": ",".join(stages),
             "soundmind.lineage": self._stages.lineage,
             "soundmind.env": str(run_params["env"] or "base"),
-            "mlflow.source.git.commit": git_commit(self._project) or "",
             "soundmind.git_dirty": str(git_is_dirty(self._project)).lower(),
             "soundmind.command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "mlflow.source.git.commit": git_commit(self._project) or "",
         }
-        flat = {key: value for stage in stages for key, value in parameters_of(stage, self._parameters).items()}
         if "rl" in stages:
-            tags["soundmind.algorithm"] = str(flat["rl.algorithm.name"])
-        run = self._client.create_run(experiment, tags=tags, run_name=f"{names[-1]} {run_params['run_id'][:16]}")
-        TrackingHooks.run_id = run.info.run_id
-        params = [Param(key, str(value)[:6000]) for key, value in flat.items()]
-        for start in range(0, len(params), 100):  # the store's limit for one batch
-            self._client.log_batch(run.info.run_id, params=params[start : start + 100])
-        self._sink = MlflowSink(self._client, run.info.run_id)
-        LiveMetrics.sink = self._sink
+            tags["soundmind.algorithm"] = str(parameters["rl.algorithm.name"])
+        return tags
+
+    def _left_open(self, tags: dict[str, str], parameters: dict[str, Any]) -> str | None:
+        """The run that a killed process left open, if this one does the same work; any other is ended as KILLED."""
+        from mlflow.exceptions import MlflowException
+
+        if not self._marker.exists():
+            return None
+        marker = json.loads(self._marker.read_text())
+        if psutil.pid_exists(marker["pid"]) and marker["pid"] != os.getpid():
+            return None
+        try:
+            left = self._client.get_run(marker["run_id"])
+        except MlflowException:
+            return None  # the store was removed or exchanged meanwhile
+        if left.info.status != "RUNNING":
+            return None
+        same = left.data.tags.get("soundmind.pipeline") == tags["soundmind.pipeline"] and all(
+            left.data.params.get(key, str(value)) == str(value)[:6000] for key, value in parameters.items()
+        )
+        if not same:
+            self._client.set_terminated(marker["run_id"], "KILLED")
+            return None
+        logging.getLogger("soundmind_pipeline").info("Continuing MLflow run %s.", left.info.run_name)
+        return str(marker["run_id"])
 
     @hook_impl
     def after_node_run(self) -> None:
@@ -95,5 +132,6 @@ class TrackingHooks:
             if path.exists() and status == "FINISHED":
                 self._client.log_artifact(self.run_id, str(path))
         self._client.set_terminated(self.run_id, status)
+        self._marker.unlink(missing_ok=True)
         self._sink, LiveMetrics.sink = None, NullSink()
         logging.getLogger("soundmind_pipeline").debug("MLflow run %s: %s", self.run_id, status)
