@@ -21,7 +21,15 @@ from soundmind_pipeline.session import parameters_of, stages_of
 from soundmind_pipeline.stages import StageRecords
 from soundmind_pipeline.tracking import MlflowSink, open_experiment
 
-ARTIFACTS = ("report.html", "evaluation.json", "metrics.json", "sft_history.csv", "rl_history.csv")
+ARTIFACTS = (
+    "report.html",
+    "evaluation.json",
+    "metrics.json",
+    "form_accuracies.csv",
+    "sft_history.csv",
+    "rl_history.csv",
+    "figures",
+)
 
 
 class TrackingHooks:
@@ -130,7 +138,8 @@ class TrackingHooks:
         for name in ARTIFACTS:
             path = self._reporting / name
             if path.exists() and status == "FINISHED":
-                self._client.log_artifact(self.run_id, str(path))
+                log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
+                log(self.run_id, str(path), artifact_path=name if path.is_dir() else None)
         self._client.set_terminated(self.run_id, status)
         self._marker.unlink(missing_ok=True)
         self._sink, LiveMetrics.sink = None, NullSink()

@@ -1,0 +1,64 @@
+"""One run of the whole DAG on the smoke environment, in a copy of the project, shared by every test that looks at it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Project:
+    """A copy of the project in a temporary folder; commands run in it as a user's would."""
+
+    path: Path
+
+    @property
+    def reporting(self) -> Path:
+        return self.path / "data" / "smoke" / "08_reporting"
+
+    def run(self, *arguments: str, program: str = "kedro", env: dict[str, str] | None = None):
+        command = [str(Path(sys.executable).with_name(program)), *arguments]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", **(env or {})}
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        return subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=600)
+
+
+def copy_project(path: Path) -> Project:
+    for name in ("conf", "data", "pyproject.toml", "dvc.yaml", ".telemetry", ".dvc", ".dvcignore", ".gitignore"):
+        source = PROJECT / name
+        if name == "data":
+            for layer in source.iterdir():
+                (path / name / layer.name).mkdir(parents=True, exist_ok=True)
+        elif source.is_dir():
+            ignore = shutil.ignore_patterns("cache", "tmp", "local")
+            shutil.copytree(source, path / name, ignore=ignore)
+        else:
+            shutil.copy(source, path / name)
+    (path / "src").symlink_to(PROJECT / "src")
+    (path / "conf" / "local").mkdir(exist_ok=True)
+    return Project(path)
+
+
+@pytest.fixture
+def fresh_project(tmp_path) -> Project:
+    """A copy of the project without artifacts, in a git repository of its own."""
+    project = copy_project(tmp_path)
+    for arguments in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
+        subprocess.run(["git", *arguments], cwd=project.path, check=True, capture_output=True)
+    return project
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> tuple[Project, subprocess.CompletedProcess]:
+    """The project after `kedro run --env smoke --pipeline=rl`, which builds everything upstream first."""
+    project = copy_project(tmp_path_factory.mktemp("project"))
+    done = project.run("run", "--env", "smoke", "--pipeline=rl")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return project, done

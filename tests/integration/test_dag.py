@@ -1,0 +1,108 @@
+"""What a user sees and gets from `kedro run`, on the smoke environment."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = ("audio_to_text", "text_to_text")
+
+
+def test_one_command_builds_everything_upstream_and_says_so(smoke):
+    project, done = smoke
+    assert "Missing upstream, built first: ingestion, features, sft." in done.stdout + done.stderr
+    stages = {path.stem for path in (project.reporting / "stages").glob("*.json")}
+    assert stages == {"ingestion", "features", "sft", "rl", "evaluation"}
+
+
+def test_no_wall_of_warnings(smoke):
+    _, done = smoke
+    text = done.stdout + done.stderr
+    assert "Warning" not in text, [line for line in text.splitlines() if "Warning" in line]
+    assert "Traceback" not in text
+
+
+def test_evaluation_json_has_the_stable_keys(smoke):
+    project, _ = smoke
+    evaluation = json.loads((project.reporting / "evaluation.json").read_text())
+    for policy in ("sft", "rl"):
+        for setting in SETTINGS:
+            result = evaluation["policies"][policy][setting]
+            assert {"accuracy", "n", "ci95", "format_valid", "reward"} <= set(result)
+            low, high = result["ci95"]
+            assert 0 <= low <= result["accuracy"] <= high <= 1
+    for setting in SETTINGS:
+        paired = evaluation["paired"][setting]
+        sft, rl = (evaluation["policies"][policy][setting]["accuracy"] for policy in ("sft", "rl"))
+        assert paired["difference"] == pytest.approx(rl - sft)
+        assert paired["ci95"][0] <= paired["difference"] <= paired["ci95"][1]
+    assert {"silence", "shuffled"} <= set(evaluation["controls"])
+    assert all(0 <= value <= 1 for value in evaluation["shortcuts"].values())
+    assert set(evaluation["seconds"]) == {"ingestion", "features", "sft", "rl", "evaluation"}
+
+
+def test_the_final_table_names_the_places(smoke):
+    _, done = smoke
+    for place in ("data/smoke/08_reporting/report.html", "data/smoke/06_models/rl_policy", "make ui"):
+        assert place in done.stdout
+
+
+def test_mlflow_holds_live_metrics_params_and_tags(smoke, monkeypatch):
+    project, _ = smoke
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from soundmind_pipeline.tracking import open_experiment
+
+    client, experiment = open_experiment(project.path)
+    (run,) = [
+        run for run in client.search_runs([experiment], order_by=["start_time ASC"]) if run.data.tags["soundmind.stages"].startswith("ingestion")
+    ]  # fmt: skip
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["soundmind.env"] == "smoke"
+    assert run.data.tags["soundmind.lineage"]
+    assert run.data.params["rl.algorithm.name"] == "reinforce_pp"
+    for name in ("sft/loss", "reward/total", "reward/answer", "policy/kl", "rollout/length", "eval/audio_to_text/accuracy"):
+        assert name in run.data.metrics, name
+    evaluation = json.loads((project.reporting / "evaluation.json").read_text())
+    accuracy = evaluation["policies"]["rl"]["audio_to_text"]["accuracy"]
+    assert run.data.metrics["eval/audio_to_text/accuracy"] == pytest.approx(accuracy)
+    steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "reward/total")]
+    assert sorted(steps) == list(range(1, len(steps) + 1))
+    assert "report.html" in {item.path for item in client.list_artifacts(run.info.run_id)}
+
+
+def test_what_is_there_is_reused_and_a_changed_parameter_is_named(smoke):
+    project, _ = smoke
+    manifest = project.path / "data" / "smoke" / "03_primary" / "manifest.parquet"
+    before = manifest.stat().st_mtime_ns
+    done = project.run("run", "--env", "smoke", "--pipelines", "features", "--params", "ingestion.verified.seed=77")
+    text = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 0, text
+    assert "ingestion.verified.seed=" in text
+    assert "now it is 77" in text
+    assert "dvc repro" in text
+    assert manifest.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--params", "rl.stepz=3"), "rl.stepz: unknown key; did you mean steps?"),
+        (("--params", "rll.steps=3"), "rll: unknown parameter block; did you mean rl?"),
+        (("--params", "rl.steps=many"), "rl.steps"),
+        (("--pipelines", "trainn"), "trainn"),
+    ],
+)
+def test_bad_input_is_one_message(smoke, arguments, named):
+    project, _ = smoke
+    done = project.run("run", "--env", "smoke", *arguments)
+    text = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert named in text
+    assert "Traceback" not in text
+
+
+def test_a_missing_artifact_below_a_slice_is_one_message(smoke, tmp_path):
+    project, _ = smoke
+    done = project.run("run", "--env", "smoke", "--pipelines", "sft", "--tags", "sft", "--params", "sft.seed=1", env={"KEDRO_ENV": "smoke"})
+    assert done.returncode == 0, done.stdout + done.stderr
