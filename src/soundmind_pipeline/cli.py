@@ -12,6 +12,7 @@ from kedro.framework.cli.project import run as kedro_run
 from kedro.utils import find_kedro_project
 
 from soundmind_pipeline import environment
+from soundmind_pipeline.commands.score import score
 from soundmind_pipeline.errors import SoundmindError
 
 INTERRUPTED = 130
@@ -70,6 +71,9 @@ cli.add_command(
 @click.group(name="soundmind")
 def soundmind() -> None:
     """SoundMind: tools beside the pipelines."""
+
+
+soundmind.add_command(score)
 
 
 @soundmind.command()

@@ -1,0 +1,1 @@
+"""The subcommands of ``soundmind``, one a module; each exposes a ``click.Command``."""
