@@ -28,9 +28,6 @@ def stage_of(node: Node) -> str | None:
 class StageHooks:
     """Keeps the stage records true."""
 
-    def __init__(self) -> None:
-        self._started: dict[str, float] = {}
-
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Learn where the records stand and which parameters are in force."""
@@ -46,6 +43,9 @@ class StageHooks:
 
         self._remaining: dict[str, set[str]] = {}
         self._partial: set[str] = set()
+        self._started: dict[str, float] = {}
+        self._saved: dict[str, set[str]] = {}
+        self._announced: set[str] = set()
         self._seconds = dict.fromkeys(STAGES, 0.0)
         for stage in stages_of(pipeline):
             self._remaining[stage] = {node.name for node in pipeline.nodes if stage in node.tags}
@@ -58,24 +58,48 @@ class StageHooks:
         self.lineage = inherited or f"{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
 
     @hook_impl
+    def before_dataset_loaded(self, node: Node) -> None:
+        """Start the node's clock with its first input; announce the stage with its first node."""
+        self._start(node)
+
+    @hook_impl
     def before_node_run(self, node: Node) -> None:
-        """Announce the stage with its first node and take back its record."""
-        stage = stage_of(node)
-        self._started[node.name] = time.perf_counter()
-        if stage and self._seconds[stage] == 0.0:
-            logger.info("── %s", stage)
-            self.records.remove(stage)
-            self._seconds[stage] = 1e-9
+        """Start the clock of a node without inputs."""
+        self._start(node)
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: CatalogProtocol) -> None:
+        """Finish a node without outputs."""
+        self._catalog = catalog
+        if not node.outputs:
+            self._finish(node)
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
+        """Finish a node with its last output: lazy outputs are made while they are saved, after the node has returned."""
+        saved = self._saved.setdefault(node.name, set())
+        saved.add(dataset_name)
+        if saved == set(node.outputs):
+            self._finish(node)
+
+    def _start(self, node: Node) -> None:
+        stage = stage_of(node)
+        if stage is None or node.name in self._started:
+            return
+        self._started[node.name] = time.perf_counter()
+        if stage not in self._announced:
+            logger.info("── %s", stage)
+            self._announced.add(stage)
+            self.records.remove(stage)
+
+    def _finish(self, node: Node) -> None:
         """Add up the stage's time; write its record after the last node."""
         stage = stage_of(node)
         if stage is None:
             return
-        self._seconds[stage] += time.perf_counter() - self._started.pop(node.name)
+        self._seconds[stage] += time.perf_counter() - self._started[node.name]
         self._remaining[stage].discard(node.name)
-        if self._remaining[stage] or (stage in self._partial and not self._all_outputs_exist(stage, catalog)):
+        if self._remaining[stage] or (stage in self._partial and not self._all_outputs_exist(stage, self._catalog)):
             return
         self.records.write(
             StageRecord(

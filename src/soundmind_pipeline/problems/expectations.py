@@ -45,7 +45,7 @@ FILLED_COLUMNS: Final = (
 )
 """Columns without nulls: the source label is optional, and so is spoken output."""
 
-AUDIO_PATH_PATTERN: Final = r"^(?!/)(?!.*\\)(?!(.*/)?\.\.(/|$)).+\.[A-Za-z0-9]+$"
+AUDIO_PATH_PATTERN: Final = r"^(?!/)(?!.*\\)(?!(?:.*/)?\.\.(?:/|$)).+\.[A-Za-z0-9]+$"
 """A POSIX path that stays inside the project."""
 
 _SHOWN_IDS: Final = 5

@@ -1,0 +1,61 @@
+"""A folder of WAV files, written whole or not at all and read one clip at a time."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from kedro.io import AbstractDataset, DatasetError
+from kedro.utils import find_kedro_project
+
+from soundmind_pipeline.speech.audio_folder import AudioFolder, write_audio_folder
+
+
+class AudioFolderDataset(AbstractDataset[Iterable[tuple[str, np.ndarray]], AudioFolder]):
+    """Saves ``(uid, wave)`` pairs as ``<filepath>/<split>/<id>.wav``; loads a lazy mapping from uid to wave.
+
+    Waves are ``[samples]`` float32 mono 16 kHz. The pairs may come from an iterable that makes them on the way; the
+    folder appears once the last is written. Tables record clips relative to the Kedro project that holds the folder.
+
+    Example usage for the YAML API:
+
+    ```yaml
+    question_speech:
+      type: soundmind_pipeline.datasets.audio_folder.AudioFolderDataset
+      filepath: data/02_intermediate/speech
+    ```
+
+    Example usage for the Python API:
+
+    ```python
+    from soundmind_pipeline.datasets.audio_folder import AudioFolderDataset
+
+    wave = AudioFolderDataset(filepath="data/02_intermediate/speech").load()["train/0001"]
+    ```
+    """
+
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._path = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> AudioFolder:
+        """The clips, unread.
+
+        Raises:
+            DatasetError: The folder does not exist.
+        """
+        if not self._exists():
+            raise DatasetError(f"{self._path} does not exist: run the stage that builds it first.")
+        path = self._path.absolute()  # not resolved: `data` may be a link to a larger disk
+        project = find_kedro_project(path)
+        return AudioFolder(path, (path.relative_to(project) if project else path).as_posix())
+
+    def save(self, data: Iterable[tuple[str, np.ndarray]]) -> None:
+        """Write every clip; what stood in the folder before is gone afterwards."""
+        write_audio_folder(self._path, data)
+
+    def _exists(self) -> bool:
+        return self._path.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._path)}

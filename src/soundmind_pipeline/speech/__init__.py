@@ -1,0 +1,1 @@
+"""Speech: making it, reading it, and turning it into what the model hears."""

@@ -1,0 +1,116 @@
+import typing
+
+import numpy as np
+import pandas as pd
+import pytest
+from kedro.runner import SequentialRunner
+
+from soundmind_pipeline.errors import SoundmindError
+from soundmind_pipeline.files import sha256_of
+from soundmind_pipeline.pipelines import ingestion
+from soundmind_pipeline.pipelines.ingestion.params import IngestionParams
+from soundmind_pipeline.problems.params import SplitCounts, VerifiedParams
+from soundmind_pipeline.problems.schema import SAMPLE_COLUMNS, validate_row
+from soundmind_pipeline.speech.params import SpeechParams
+
+TINY = IngestionParams(verified=VerifiedParams(counts=SplitCounts(train=20, dev=20, test=20)))
+
+
+def run(catalog, *nodes: str) -> None:
+    pipeline = ingestion.create_pipeline()
+    SequentialRunner().run(pipeline.only_nodes(*nodes) if nodes else pipeline, catalog)
+
+
+def test_problems_become_speech_and_a_manifest(project_catalog, tmp_path):
+    catalog = project_catalog("ingestion", params_ingestion=TINY)
+    run(catalog)
+    manifest = catalog.load("manifest")
+    assert tuple(manifest.columns) == SAMPLE_COLUMNS
+    assert manifest["split"].value_counts().to_dict() == {"train": 20, "dev": 20, "test": 20}
+    assert all(validate_row(row) == [] for row in manifest.to_dict("records"))
+    for row in manifest.itertuples():
+        assert row.question_audio == f"data/02_intermediate/speech/{row.uid}.wav"
+        assert sha256_of(tmp_path / row.question_audio) == row.question_sha256
+        assert 1.5 < row.question_seconds < 5
+    assert '"voice": "en-us"' in manifest["provenance"][0]
+    assert len(catalog.load("quarantine")) == 0
+    assert catalog.load("expectation_results")["success"]
+    assert (tmp_path / "data/08_reporting/data_docs/index.html").is_file()
+
+
+def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(project_catalog, tmp_path):
+    def checksums(speech: SpeechParams) -> dict[str, str]:
+        catalog = project_catalog("ingestion", params_ingestion=TINY.model_copy(update={"speech": speech}))
+        run(catalog, "generate_problems")
+        run(catalog, "plan_speech", "speak_questions")
+        speech_folder = catalog.load("question_speech")
+        return {uid: sha256_of(speech_folder.path(uid)) for uid in speech_folder}
+
+    first = checksums(SpeechParams(workers=1))
+    assert checksums(SpeechParams(workers=3)) == first
+    assert checksums(SpeechParams(seed=1)) != first
+
+
+def test_damaged_speech_is_set_aside_with_its_reason_and_too_much_of_it_stops_the_stage(project_catalog, tmp_path):
+    catalog = project_catalog("ingestion", params_ingestion=TINY)
+    run(catalog, "generate_problems")
+    run(catalog, "plan_speech", "speak_questions")
+    speech = tmp_path / "data/02_intermediate/speech"
+    (speech / "train/0003.wav").unlink()
+    clip = speech / "test/0001.wav"
+    clip.write_bytes(clip.read_bytes()[:-5000])
+    with pytest.raises(SoundmindError, match="2 of 60 rows are in quarantine") as caught:
+        run(catalog, "plan_speech", "build_manifest", "examine_manifest", "release_manifest")
+    assert "train/0003 (data/02_intermediate/speech/train/0003.wav): question_audio: missing" in str(caught.value)
+    quarantine = catalog.load("quarantine")
+    assert quarantine["uid"].tolist() == ["train/0003", "test/0001"]
+    assert quarantine["reason"].str.startswith(("question_audio: missing", "question_audio: truncated")).all()
+    assert not catalog.exists("manifest")
+
+    catalog["params:ingestion"].save(TINY.model_copy(update={"max_quarantined": 0.1}))
+    run(catalog, "plan_speech", "build_manifest", "examine_manifest", "release_manifest")
+    assert len(catalog.load("manifest")) == 58
+
+
+def test_a_manifest_that_fails_its_expectations_is_not_saved_but_its_docs_are(project_catalog, tmp_path):
+    strict = TINY.model_copy(update={"expectations": TINY.expectations.model_copy(update={"max_seconds": 2.5})})
+    catalog = project_catalog("ingestion", params_ingestion=strict)
+    with pytest.raises(
+        SoundmindError, match=r"expect_column_values_to_be_between\(question_seconds\): \d+ rows, first"
+    ):
+        run(catalog)
+    assert not catalog.exists("manifest")
+    assert catalog.load("expectation_results")["success"] is False
+    assert (tmp_path / "data/08_reporting/data_docs/index.html").is_file()
+
+
+def test_kedro_can_read_the_parameter_types_and_nothing_heavy_is_imported(modules_after):
+    for node in ingestion.create_pipeline().nodes:
+        hints = typing.get_type_hints(node.func)
+        assert "params" not in hints or hints["params"] is IngestionParams
+        assert node.tags == {"ingestion"}
+    heavy = {"torch", "librosa", "great_expectations", "transformers", "mlflow"}
+    assert not heavy & modules_after("from soundmind_pipeline.pipelines import ingestion; ingestion.create_pipeline()")
+
+
+def test_the_parameters_that_ship_are_the_defaults(base_parameters):
+    assert IngestionParams(**base_parameters("ingestion")) == IngestionParams()
+
+
+def test_speech_is_made_only_while_it_is_written(project_catalog, monkeypatch):
+    from soundmind_pipeline.pipelines.ingestion import nodes
+    from soundmind_pipeline.speech import espeak
+
+    asked = []
+
+    def fake(utterances, workers):
+        for utterance in utterances:
+            asked.append(utterance)
+            yield np.full(800, 0.5, dtype=np.float32)
+
+    monkeypatch.setattr(espeak, "synthesize_many", fake)
+    problems = pd.DataFrame({"uid": ["train/1", "train/2"], "user_content": ["one", "two"]})
+    clips = nodes.speak_questions(nodes.plan_speech(problems, TINY), TINY)
+    assert (len(clips), asked) == (2, [])
+    assert next(iter(clips))[0] == "train/1"
+    assert [utterance.text for utterance in asked] == ["one"]
