@@ -91,9 +91,8 @@ def dvc_document(
 def _paths(names: Iterable[str], catalog: Mapping[str, Any]) -> list[str]:
     """Paths of the persisted datasets among ``names``; work folders belong to no one but the stage itself."""
     entries = [catalog[name] for name in names if name in catalog]
-    return sorted(
-        entry["filepath"] for entry in entries if "filepath" in entry and not entry["type"].endswith("WorkFolder")
-    )
+    kept = [entry for entry in entries if not entry["type"].endswith("WorkFolderDataset")]
+    return sorted(entry["filepath"] for entry in kept if "filepath" in entry)
 
 
 def _conf_files(stage: str, project: Path) -> set[str]:

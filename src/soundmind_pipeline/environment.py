@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from pathlib import Path
 
 _DEFAULTS = {
     # Nobody's runs are reported to anybody unless they ask for it.
@@ -26,5 +27,8 @@ def prepare() -> None:
     """Set every default that the user's environment does not set, and silence warnings a user cannot act upon."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    if not any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd")):
+        # DeepSpeed warns when it finds out by itself that there is no accelerator.
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")
     for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category)

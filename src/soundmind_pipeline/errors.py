@@ -1,5 +1,7 @@
 """Errors that are meant for the person at the keyboard."""
 
+import errno
+
 
 class SoundmindError(Exception):
     """A problem the user can mend; shown as one message without a traceback.
@@ -19,3 +21,25 @@ class SoundmindError(Exception):
 
     def __reduce__(self) -> tuple[type, tuple[str, str | None]]:
         return (type(self), (self.message, self.hint))
+
+
+def explain(error: BaseException) -> SoundmindError | None:
+    """The message a user should see for ``error``, or None when it is a bug that deserves its traceback."""
+    chain: list[BaseException] = []
+    cursor: BaseException | None = error
+    while cursor is not None and cursor not in chain:
+        chain.append(cursor)
+        cursor = cursor.__cause__ or cursor.__context__
+    for link in chain:
+        if isinstance(link, SoundmindError):
+            return link
+        if isinstance(link, OSError) and link.errno == errno.ENOSPC:
+            return SoundmindError(f"The disk is full: {link.filename or link}", hint="Free some space, run it again.")
+        if isinstance(link, PermissionError):
+            return SoundmindError(f"No permission: {link.filename or link}", hint="Make it writable and run it again.")
+    # Kedro's own, by name: this module knows no library.
+    if type(error).__name__ in {"DatasetError", "DatasetNotFoundError", "MissingConfigException"}:
+        return SoundmindError(str(error).strip())
+    if isinstance(error, ValueError) and "Failed to find the pipeline" in str(error):
+        return SoundmindError(str(error).strip(), hint="kedro registry list names the pipelines.")
+    return None

@@ -1,6 +1,5 @@
 """The Kedro session of this project: checks parameters first, builds what is missing upstream, fails in one message."""
 
-import errno
 import logging
 from collections.abc import Iterable
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 from kedro.framework.project import LOGGING, pipelines
 from kedro.framework.session import KedroSession
 from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
 
-from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.pipelines.parameters import BLOCKS, validate_parameters
 from soundmind_pipeline.stages import STAGES, StageRecords, changed_parameters, flatten
 
@@ -44,13 +43,25 @@ def parameters_of(stage: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return flatten({stage: block})
 
 
+class StageRunner(SequentialRunner):
+    """Runs one stage after the other, where Kedro's own order would interleave them."""
+
+    @property
+    def _logger(self) -> logging.Logger:
+        return logging.getLogger("kedro.runner")
+
+    def _run(self, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
+        for stage in stages_of(pipeline):
+            super()._run(pipeline.only_nodes_with_tags(stage), *args, **kwargs)
+
+
 # What each dataset loads and saves is the catalog's business; people watch stages, warnings and progress bars.
 CONSOLE_LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {
         "console": {
-            "class": "rich.logging.RichHandler",
+            "class": "kedro.logging.RichHandler",
             "show_path": False,
             "log_time_format": "%H:%M:%S",
             "omit_repeated_times": False,
@@ -59,6 +70,7 @@ CONSOLE_LOGGING: dict[str, Any] = {
     "loggers": {
         "kedro": {"level": "ERROR"},
         "kedro.pipeline.node": {"level": "CRITICAL"},  # the error is shown once, by the command
+        "great_expectations": {"level": "WARNING"},
         "soundmind_pipeline": {"level": "INFO"},
     },
     "root": {"handlers": ["console"], "level": "WARNING"},
@@ -82,6 +94,8 @@ class SoundmindSession(KedroSession):
         """
         if legacy := kwargs.pop("pipeline_name", None):
             pipeline_names = [legacy]
+        if type(kwargs.get("runner")) in (type(None), SequentialRunner):
+            kwargs["runner"] = StageRunner()
         loader = self._get_config_loader()
         parameters = validate_parameters(loader["parameters"])
         sliced = any(value for key, value in kwargs.items() if key not in ("runner", "load_versions"))
@@ -114,26 +128,3 @@ class SoundmindSession(KedroSession):
         if missing:
             logger.info("Missing upstream, built first: %s.", ", ".join(missing))
         return missing
-
-
-def explain(error: BaseException) -> SoundmindError | None:
-    """The message a user should see for ``error``, or None when it is a bug that deserves its traceback."""
-    chain: list[BaseException] = []
-    cursor: BaseException | None = error
-    while cursor is not None and cursor not in chain:
-        chain.append(cursor)
-        cursor = cursor.__cause__ or cursor.__context__
-    for link in chain:
-        if isinstance(link, SoundmindError):
-            return link
-        if isinstance(link, OSError) and link.errno == errno.ENOSPC:
-            return SoundmindError(
-                f"The disk is full: {link.filename or link}", hint="Free some space and run it again."
-            )
-        if isinstance(link, PermissionError):
-            return SoundmindError(f"No permission: {link.filename or link}", hint="Make it writable and run it again.")
-    if type(error).__name__ in {"DatasetError", "DatasetNotFoundError", "MissingConfigException"}:
-        return SoundmindError(str(error).strip())
-    if isinstance(error, ValueError) and "Failed to find the pipeline" in str(error):
-        return SoundmindError(str(error), hint=f"Pipelines: {', '.join(sorted(pipelines))}.")
-    return None

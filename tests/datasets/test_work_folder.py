@@ -1,11 +1,11 @@
 import pytest
 from kedro.io import DatasetError
 
-from soundmind_pipeline.datasets.work_folder import WorkFolder
+from soundmind_pipeline.datasets.work_folder import WorkFolderDataset
 
 
 def test_load_creates_the_folder_and_keeps_what_is_in_it(tmp_path):
-    dataset = WorkFolder(filepath=str(tmp_path / "work" / "rl"))
+    dataset = WorkFolderDataset(filepath=str(tmp_path / "work" / "rl"))
     folder = dataset.load()
     (folder / "checkpoint").write_text("1")
     assert (dataset.load() / "checkpoint").read_text() == "1"
@@ -13,4 +13,4 @@ def test_load_creates_the_folder_and_keeps_what_is_in_it(tmp_path):
 
 def test_cannot_be_saved(tmp_path):
     with pytest.raises(DatasetError, match="work folder"):
-        WorkFolder(filepath=str(tmp_path)).save("x")
+        WorkFolderDataset(filepath=str(tmp_path)).save("x")

@@ -52,10 +52,14 @@ class ModelFolderDataset(AbstractDataset["ModelFolder", "ModelFolder"]):
 
     def save(self, data: "ModelFolder") -> None:
         """Put the folder behind ``data`` in place of the old one, whole or not at all."""
+        from soundmind_pipeline.policy.folder import rebase_adapter
+
         source = Path(data.path)
         if source.resolve() == self._path.resolve():
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        if data.is_adapter and data.base.path.is_dir():
+            rebase_adapter(data, data.base, seen_from=self._path)
         if source.stat().st_dev == self._path.parent.stat().st_dev:
             replace_directory(source, self._path)
             return

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 from kedro.io import AbstractDataset, DatasetError
 
 
-class WorkFolder(AbstractDataset[Any, Path]):
+class WorkFolderDataset(AbstractDataset[Any, Path]):
     """Loads the path of a scratch folder, which it creates; a node writes checkpoints there itself.
 
     It must not stand in DVC's ``outs``: DVC deletes these before a stage, and a killed run could not resume.
@@ -15,16 +15,16 @@ class WorkFolder(AbstractDataset[Any, Path]):
 
     ```yaml
     sft_work:
-      type: soundmind_pipeline.datasets.work_folder.WorkFolder
+      type: soundmind_pipeline.datasets.work_folder.WorkFolderDataset
       filepath: data/06_models/work/sft
     ```
 
     Example usage for the Python API:
 
     ```python
-    from soundmind_pipeline.datasets.work_folder import WorkFolder
+    from soundmind_pipeline.datasets.work_folder import WorkFolderDataset
 
-    folder = WorkFolder(filepath="data/06_models/work/sft").load()
+    folder = WorkFolderDataset(filepath="data/06_models/work/sft").load()
     ```
     """
 

@@ -76,7 +76,7 @@ class StageHooks:
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, node: Node) -> None:
-        """Finish a node with its last output: lazy outputs are made while they are saved, after the node has returned."""
+        """Finish a node with its last output: lazy outputs are made while they are saved."""
         saved = self._saved.setdefault(node.name, set())
         saved.add(dataset_name)
         if saved == set(node.outputs):

@@ -1,0 +1,74 @@
+"""The ``soundmind`` command: tools beside the pipelines."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from soundmind_pipeline import environment
+from soundmind_pipeline.commands.guard import guarded
+from soundmind_pipeline.commands.score import score
+from soundmind_pipeline.errors import SoundmindError
+
+
+@click.group(name="soundmind")
+def soundmind() -> None:
+    """SoundMind: tools beside the pipelines."""
+
+
+soundmind.add_command(score)
+
+
+@soundmind.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=5000, show_default=True, help="Port to listen on.")
+def ui(host: str, port: int) -> None:
+    """Open this project's MLflow store in the browser's UI."""
+    from soundmind_pipeline.tracking import tracking_uri
+
+    uri = tracking_uri(_project())
+    click.echo(f"MLflow UI: http://{host}:{port}  (store {uri}; Ctrl-C ends it)")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    sys.exit(subprocess.call(command))
+
+
+@soundmind.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail when dvc.yaml is out of date.")
+def dvc(check: bool) -> None:
+    """Write dvc.yaml from the Kedro pipelines and catalog."""
+    from soundmind_pipeline.dvc_stages import project_document, render
+    from soundmind_pipeline.files import atomic_path
+
+    project = _project()
+    path, text = project / "dvc.yaml", render(project_document(project))
+    current = path.read_text() if path.exists() else ""
+    if check and current != text:
+        raise SoundmindError("dvc.yaml is out of date.", hint="Run: soundmind dvc")
+    if current != text:
+        with atomic_path(path) as temporary:
+            temporary.write_text(text)
+    click.echo(f"dvc.yaml is {'up to date' if current == text else 'written'}.")
+
+
+def _project() -> Path:
+    """The project around the current folder.
+
+    Raises:
+        SoundmindError: There is none.
+    """
+    from kedro.utils import find_kedro_project
+
+    project = find_kedro_project(Path.cwd())
+    if project is None:
+        raise SoundmindError("No Kedro project here.", hint="Run it inside the project folder.")
+    return project
+
+
+def main() -> None:
+    """Entry point of the ``soundmind`` command."""
+    environment.prepare()
+    for command in soundmind.commands.values():
+        if command.callback:
+            command.callback = guarded(command.callback)
+    soundmind()

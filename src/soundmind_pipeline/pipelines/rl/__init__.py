@@ -1,0 +1,5 @@
+"""SoundMind-RL."""
+
+from soundmind_pipeline.pipelines.rl.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

@@ -1,0 +1,1 @@
+"""Training: the DeepSpeed engine, resumable checkpoints, supervised warm-up and reinforcement learning."""

@@ -1,0 +1,146 @@
+"""Sampled responses to questions, and their scores."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from soundmind_pipeline.policy.params import SamplingParams
+from soundmind_pipeline.policy.processor import AudioTextProcessor
+from soundmind_pipeline.policy.prompts import Prompt
+from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
+from soundmind_pipeline.rewards.scorer import Score, Scorer
+from soundmind_pipeline.training.reinforce.prompts import Question
+from soundmind_pipeline.training.reinforce.sampling import informative_rows
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Responses to some questions, `n` a question, those of the first question first."""
+
+    questions: list[Question]
+    """The questions, one for each n responses."""
+    n: int
+    """Responses a question."""
+    completions: list[list[int]]
+    """Token ids, end of turn included."""
+    log_probs: list[Tensor]
+    """Log-probability of each token under the policy that sampled it, float32 `[length]` each."""
+    finished: list[bool]
+    """Whether the response ended by itself."""
+    scores: list[Score]
+    """The scorer's terms."""
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """The prompt of each response; responses to one question share the object."""
+        return [question.prompt for question in self.questions for _ in range(self.n)]
+
+    def rows_of(self, questions: Sequence[int]) -> list[int]:
+        """The rows of some questions, given by index."""
+        return [question * self.n + sample for question in questions for sample in range(self.n)]
+
+    def of(self, questions: Sequence[int]) -> "Samples":
+        """The responses to some of the questions, given by index."""
+        rows = self.rows_of(questions)
+        return Samples(
+            [self.questions[question] for question in questions],
+            self.n,
+            [self.completions[row] for row in rows],
+            [self.log_probs[row] for row in rows],
+            [self.finished[row] for row in rows],
+            [self.scores[row] for row in rows],
+        )
+
+    def __add__(self, other: "Samples") -> "Samples":
+        return Samples(
+            self.questions + other.questions,
+            self.n,
+            self.completions + other.completions,
+            self.log_probs + other.log_probs,
+            self.finished + other.finished,
+            self.scores + other.scores,
+        )
+
+
+class RolloutWorker:
+    """Samples responses of the live policy and scores them.
+
+    Args:
+        engine: The rollout engine around the live policy.
+        processor: Decodes responses.
+        scorer: The scorer.
+    """
+
+    def __init__(self, engine: SharedPrefixEngine, processor: AudioTextProcessor, scorer: Scorer) -> None:
+        self._engine = engine
+        self._tokenizer = processor.tokenizer
+        self._scorer = scorer
+        self.tokens = 0
+        """Tokens sampled so far."""
+        self.seconds = 0.0
+        """Seconds spent in sampling them."""
+
+    @property
+    def banned_ids(self) -> tuple[int, ...]:
+        """Token ids that are never sampled."""
+        return self._engine.banned_ids
+
+    def sample(
+        self, questions: Sequence[Question], sampling: SamplingParams, generator: torch.Generator | None = None
+    ) -> Samples:
+        """Sample and score `sampling.n` responses to each question."""
+        started = time.perf_counter()
+        rollouts = self._engine.generate([question.prompt for question in questions], sampling, generator)
+        self.seconds += time.perf_counter() - started
+        self.tokens += rollouts.tokens
+        texts = self._tokenizer.batch_decode(rollouts.completions, skip_special_tokens=True)
+        asked = [question for question in questions for _ in range(sampling.n)]
+        scores = [
+            self._scorer.score(text.strip(), question.label, question.reference)
+            for text, question in zip(texts, asked, strict=True)
+        ]
+        return Samples(list(questions), sampling.n, rollouts.completions, rollouts.log_probs, rollouts.finished, scores)
+
+
+def tied_questions(samples: Samples, term: str) -> list[int]:
+    """Indices of the questions whose responses all earned the same of one reward term (`total`, `answer`)."""
+    if not samples.questions:
+        return []
+    differs = informative_rows(torch.tensor([getattr(score, term) for score in samples.scores]), samples.n)
+    return [question for question in range(len(samples.questions)) if not differs[question * samples.n]]
+
+
+def sample_informative(
+    sample: Callable[[Sequence[Question]], Samples],
+    replacement: Callable[[Sequence[Question], int], list[Question]],
+    questions: Sequence[Question],
+    term: str,
+    attempts: int,
+) -> Samples:
+    """Dynamic sampling (DAPO, arXiv 2503.14476, eq. 11): sample until each question's responses differ in reward.
+
+    Args:
+        sample: Samples and scores responses.
+        replacement: Other questions in place of those given, for an attempt counted from 1.
+        questions: The questions to begin with.
+        term: The reward term that must differ, `total` or `answer`.
+        attempts: How often to sample at most.
+
+    Returns:
+        As many questions as were given; where attempts ran out, the last tied ones are among them.
+    """
+    kept: Samples | None = None
+    for attempt in range(1, attempts + 1):
+        fresh = sample(questions)
+        tied = set(tied_questions(fresh, term))
+        last = attempt == attempts
+        good = fresh if last else fresh.of([i for i in range(len(questions)) if i not in tied])
+        kept = good if kept is None else kept + good
+        if last or not tied:
+            break
+        questions = replacement([fresh.questions[i] for i in sorted(tied)], attempt)
+    assert kept is not None
+    return kept

@@ -1,0 +1,78 @@
+"""Shared fixtures: quiet, single-threaded libraries, and a policy small enough to build in each test."""
+
+import os
+
+# Before any library is imported, so that tests which need none of them do not wait for them.
+os.environ.update(
+    OMP_NUM_THREADS="1",  # two threads spin against each other on a busy machine
+    MKL_NUM_THREADS="1",
+    TOKENIZERS_PARALLELISM="false",
+    DS_ACCELERATOR="cpu",
+    HF_HUB_OFFLINE="1",
+    HF_HUB_DISABLE_PROGRESS_BARS="1",
+    TRANSFORMERS_VERBOSITY="error",
+)
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from soundmind_pipeline.policy.folder import Policy
+    from soundmind_pipeline.policy.params import NanoPolicyParams
+    from soundmind_pipeline.policy.processor import AudioTextProcessor
+
+TINY_TEXTS = (
+    "if tom is happy then anna is rich but tom is happy so anna is rich.",
+    "either anna is poor or tom is not sad but anna is rich so tom is sad.",
+    "<think> find happy then, denied, inverse. gives nothing. claim anna is not rich. it does not follow. </think>"
+    " Answer: not entailed.",
+    "<think> it follows. </think> Answer: entailed.",
+    "does it follow?",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_texts() -> tuple[str, ...]:
+    """What the tokenizer of `tiny_processor` is trained on."""
+    return TINY_TEXTS
+
+
+@pytest.fixture(scope="session")
+def tiny_processor() -> "AudioTextProcessor":
+    """A processor whose tokenizer knows the words of the verified problems. Do not change it."""
+    from soundmind_pipeline.policy.nano import build_processor
+    from soundmind_pipeline.policy.params import TokenizerParams
+
+    return build_processor(TINY_TEXTS, TokenizerParams(vocab_size=400, min_frequency=1))
+
+
+@pytest.fixture(scope="session")
+def tiny_params() -> "NanoPolicyParams":
+    """Dimensions of the tiny policy: some 60,000 weights."""
+    from soundmind_pipeline.policy.params import NanoPolicyParams
+
+    return NanoPolicyParams(
+        audio_dim=32, audio_layers=1, audio_heads=2, audio_ffn_dim=64, hidden_dim=32, layers=2, ffn_dim=64
+    )
+
+
+@pytest.fixture
+def tiny_policy(tiny_processor: "AudioTextProcessor", tiny_params: "NanoPolicyParams") -> "Policy":
+    """A policy with random weights, in evaluation mode; each test gets its own."""
+    from soundmind_pipeline.policy.folder import Policy
+    from soundmind_pipeline.policy.nano import build_thinker
+
+    return Policy(build_thinker(tiny_params, tiny_processor, seed=0).eval(), tiny_processor)
+
+
+@pytest.fixture(scope="session")
+def make_log_mel() -> Callable[..., np.ndarray]:
+    """Makes log-mel frames `[frames, 128]` of noise."""
+
+    def make(frames: int, seed: int = 0) -> np.ndarray:
+        return np.random.default_rng(seed).standard_normal((frames, 128)).astype(np.float32)
+
+    return make
