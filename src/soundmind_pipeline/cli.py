@@ -11,8 +11,6 @@ def cli() -> None:
     """Commands that Kedro adds to, or replaces in, its own."""
 
 
-cli.add_command(
-    click.Command(
-        "run", params=kedro_run.params, callback=guarded(kedro_run.callback), help="Run pipelines of this project."
-    )
-)
+assert kedro_run.callback is not None
+_run = guarded(kedro_run.callback, after_interrupt="The same command goes on from the last checkpoint.")
+cli.add_command(click.Command("run", params=kedro_run.params, callback=_run, help="Run pipelines of this project."))

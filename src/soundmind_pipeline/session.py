@@ -84,7 +84,9 @@ class SoundmindSession(KedroSession):
         super().__init__(*args, **kwargs)
         LOGGING.configure(CONSOLE_LOGGING)
 
-    def run(self, pipeline_names: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+    def run(  # type: ignore[override]
+        self, pipeline_name: str | None = None, pipeline_names: list[str] | None = None, **kwargs: Any
+    ) -> dict[str, Any]:
         """Run pipelines; stages they need are run first when missing, reused (with a warning when stale) when there.
 
         Slices (``tags``, ``from_nodes``, …) run as asked, without anything added.
@@ -92,8 +94,8 @@ class SoundmindSession(KedroSession):
         Raises:
             SoundmindError: A parameter is unknown or of the wrong type, or a stage cannot be built.
         """
-        if legacy := kwargs.pop("pipeline_name", None):
-            pipeline_names = [legacy]
+        if pipeline_name:
+            pipeline_names = [pipeline_name]
         if type(kwargs.get("runner")) in (type(None), SequentialRunner):
             kwargs["runner"] = StageRunner()
         loader = self._get_config_loader()

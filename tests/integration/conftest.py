@@ -1,4 +1,4 @@
-"""One run of the whole DAG on the smoke environment, in a copy of the project, shared by every test that looks at it."""
+"""One run of the whole DAG on the smoke environment, in a copy of the project, for every test that looks at it."""
 
 import os
 import shutil
@@ -22,12 +22,25 @@ class Project:
     def reporting(self) -> Path:
         return self.path / "data" / "smoke" / "08_reporting"
 
-    def run(self, *arguments: str, program: str = "kedro", env: dict[str, str] | None = None):
-        command = [str(Path(sys.executable).with_name(program)), *arguments]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", **(env or {})}
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-        environment.pop("MLFLOW_TRACKING_URI", None)
+    def run(self, *arguments: str, program: str = "kedro") -> subprocess.CompletedProcess:
+        """Run a command of the environment to its end."""
+        command, environment = self._command(program, arguments)
         return subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=600)
+
+    def start(self, *arguments: str, program: str = "kedro") -> subprocess.Popen:
+        """Start a command; standard error comes with standard output."""
+        command, environment = self._command(program, arguments)
+        return subprocess.Popen(
+            command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    @staticmethod
+    def _command(program: str, arguments: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+        folder = Path(sys.executable).parent
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160", "PYTHONUNBUFFERED": "1"}
+        environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        return [str(folder / program), *arguments], environment
 
 
 def copy_project(path: Path) -> Project:
@@ -41,7 +54,8 @@ def copy_project(path: Path) -> Project:
             shutil.copytree(source, path / name, ignore=ignore)
         else:
             shutil.copy(source, path / name)
-    (path / "src").symlink_to(PROJECT / "src")
+    # Kedro wants the source inside the project, so a link would not do.
+    shutil.copytree(PROJECT / "src", path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     (path / "conf" / "local").mkdir(exist_ok=True)
     return Project(path)
 
@@ -50,7 +64,11 @@ def copy_project(path: Path) -> Project:
 def fresh_project(tmp_path) -> Project:
     """A copy of the project without artifacts, in a git repository of its own."""
     project = copy_project(tmp_path)
-    for arguments in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
+    for arguments in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"],
+    ):
         subprocess.run(["git", *arguments], cwd=project.path, check=True, capture_output=True)
     return project
 

@@ -1,6 +1,7 @@
 """What a user sees and gets from `kedro run`, on the smoke environment."""
 
 import json
+import signal
 
 import pytest
 
@@ -54,14 +55,20 @@ def test_mlflow_holds_live_metrics_params_and_tags(smoke, monkeypatch):
     from soundmind_pipeline.tracking import open_experiment
 
     client, experiment = open_experiment(project.path)
-    (run,) = [
-        run for run in client.search_runs([experiment], order_by=["start_time ASC"]) if run.data.tags["soundmind.stages"].startswith("ingestion")
-    ]  # fmt: skip
+    run = client.search_runs([experiment], order_by=["start_time ASC"])[0]
+    assert run.data.tags["soundmind.stages"] == "ingestion,features,sft,rl,evaluation"
     assert run.info.status == "FINISHED"
     assert run.data.tags["soundmind.env"] == "smoke"
     assert run.data.tags["soundmind.lineage"]
     assert run.data.params["rl.algorithm.name"] == "reinforce_pp"
-    for name in ("sft/loss", "reward/total", "reward/answer", "policy/kl", "rollout/length", "eval/audio_to_text/accuracy"):
+    for name in (
+        "sft/loss",
+        "reward/total",
+        "reward/answer",
+        "policy/kl",
+        "rollout/length",
+        "eval/audio_to_text/accuracy",
+    ):
         assert name in run.data.metrics, name
     evaluation = json.loads((project.reporting / "evaluation.json").read_text())
     accuracy = evaluation["policies"]["rl"]["audio_to_text"]["accuracy"]
@@ -102,7 +109,59 @@ def test_bad_input_is_one_message(smoke, arguments, named):
     assert "Traceback" not in text
 
 
-def test_a_missing_artifact_below_a_slice_is_one_message(smoke, tmp_path):
+def test_an_adapter_of_another_model_size_is_one_message(smoke, tmp_path):
     project, _ = smoke
-    done = project.run("run", "--env", "smoke", "--pipelines", "sft", "--tags", "sft", "--params", "sft.seed=1", env={"KEDRO_ENV": "smoke"})
-    assert done.returncode == 0, done.stdout + done.stderr
+    models = project.path / "data" / "smoke" / "06_models"
+    config = models / "sft" / "config.json"
+    whole = config.read_text()
+    content = json.loads(whole)
+    content["text_config"]["intermediate_size"] *= 2
+    config.write_text(json.dumps(content))
+    try:
+        done = project.run("run", "--env", "smoke", "--pipelines", "evaluation", "--tags", "evaluation")
+    finally:
+        config.write_text(whole)
+    text = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1
+    assert "another model size" in text
+    assert "06_models/sft" in text
+    assert "Traceback" not in text
+
+
+def test_an_unwritable_mlruns_is_one_message(smoke, tmp_path):
+    project, _ = smoke
+    mlruns, kept = project.path / "mlruns", tmp_path / "kept"
+    mlruns.rename(kept)
+    mlruns.write_text("")
+    try:
+        done = project.run("run", "--env", "smoke", "--pipelines", "evaluation")
+    finally:
+        mlruns.unlink()
+        kept.rename(mlruns)
+    assert done.returncode == 1
+    assert "mlruns cannot be written" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_ctrl_c_ends_cleanly_and_the_run_is_marked(smoke, monkeypatch):
+    project, _ = smoke
+    process = project.start(
+        "run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=5,sft.checkpoint_every=1"
+    )
+    for line in process.stdout:
+        if "── sft" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Interrupted" in output
+    assert "Traceback" not in output
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from soundmind_pipeline.tracking import open_experiment
+
+    client, experiment = open_experiment(project.path)
+    newest = client.search_runs([experiment], order_by=["start_time DESC"], max_results=1)[0]
+    assert newest.info.status == "KILLED"
+    assert not (project.reporting / "stages" / "sft.json").exists(), "an interrupted stage must not count as complete"
+    again = project.run("run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=5,sft.checkpoint_every=1")
+    assert again.returncode == 0, again.stdout + again.stderr

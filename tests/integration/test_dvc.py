@@ -40,7 +40,11 @@ def test_what_a_stage_reads_is_what_an_earlier_one_wrote(document):
         entry = document["stages"][stage]
         data = {path for path in entry["deps"] if path.startswith("data/")}
         assert data <= written, f"{stage} reads {sorted(data - written)}, which no earlier stage writes"
-        written |= {*entry["outs"], *entry.get("metrics", []), *(path for plot in entry.get("plots", []) for path in plot)}
+        written |= {
+            *entry["outs"],
+            *entry.get("metrics", []),
+            *(path for plot in entry.get("plots", []) for path in plot),
+        }
         assert all((PROJECT / path).exists() for path in entry["deps"] if not path.startswith("data/"))
 
 
@@ -96,4 +100,6 @@ def test_repro_runs_the_dag_once_and_then_nothing(fresh_project):
     changed["evaluation"]["seed"] = 5
     path.write_text(yaml.safe_dump(changed))
     third = project.run("repro", program="dvc")
-    assert [line for line in third.stdout.splitlines() if line.startswith("Running stage")] == ["Running stage 'evaluation':"]
+    assert [line for line in third.stdout.splitlines() if line.startswith("Running stage")] == [
+        "Running stage 'evaluation':"
+    ]

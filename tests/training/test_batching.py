@@ -25,10 +25,14 @@ def test_a_step_depends_on_seed_and_number_alone():
 
 def test_rows_of_a_step_are_of_similar_length():
     lengths = [float(row % 100) for row in range(400)]
-    spread = [max(lengths[row] for row in step) - min(lengths[row] for row in step)
-              for step in rows(RowSampler(400, 10, seed=0, lengths=lengths), range(1, 41))]
-    mixed = [max(step) - min(step) for step in ([lengths[row] for row in taken]
-             for taken in rows(RowSampler(400, 10, seed=0), range(1, 41)))]
+    spread = [
+        max(lengths[row] for row in step) - min(lengths[row] for row in step)
+        for step in rows(RowSampler(400, 10, seed=0, lengths=lengths), range(1, 41))
+    ]
+    mixed = [
+        max(step) - min(step)
+        for step in ([lengths[row] for row in taken] for taken in rows(RowSampler(400, 10, seed=0), range(1, 41)))
+    ]
     assert sum(spread) / len(spread) < 0.6 * sum(mixed) / len(mixed)
 
 
@@ -43,7 +47,7 @@ def test_nothing_to_draw_is_refused(count, per_step):
 
 
 def test_pack_keeps_the_rectangle_within_the_budget():
-    # Lengths 9, 8 | 5, 4, 3 | 2: two of nine are 18 ≤ 20, a third would be 27; 3·5 = 15, a fourth would be 20, so 2 fits.
+    # Lengths 9, 8 | 5, 4, 3, 2: two of nine are 18 ≤ 20, a third would be 27; four of five are 20.
     assert pack([3, 9, 2, 8, 5, 4], budget=20) == [[1, 3], [4, 5, 0, 2]]
     assert pack([30, 1], budget=20) == [[0], [1]]
     assert pack([], budget=20) == []

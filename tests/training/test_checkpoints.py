@@ -45,7 +45,7 @@ def save(checkpoints, *steps):
 def test_what_was_saved_comes_back(checkpoints, tmp_path):
     tensors = {"best": torch.arange(3.0)}
     checkpoints.save(Engine(7.5), Progress(12, 2, [{"step": 12, "x/y": 1 / 3}], {"best_step": 5}, tensors))
-    expected = torch.rand(3), np.random.rand(3), [random.random() for _ in range(3)]  # noqa: NPY002
+    expected = torch.rand(3), np.random.rand(3), [random.random() for _ in range(3)]
     again, engine = make(tmp_path), Engine()
     progress = again.find(resume=True)
     again.restore(engine)
@@ -54,7 +54,7 @@ def test_what_was_saved_comes_back(checkpoints, tmp_path):
     assert torch.equal(progress.tensors["best"], tensors["best"])
     assert engine.value == 7.5
     assert torch.equal(torch.rand(3), expected[0])
-    assert np.array_equal(np.random.rand(3), expected[1])  # noqa: NPY002
+    assert np.array_equal(np.random.rand(3), expected[1])
     assert [random.random() for _ in range(3)] == expected[2]
 
 

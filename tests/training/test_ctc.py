@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from soundmind_pipeline.training.ctc import ctc_losses
+from soundmind_pipeline.training.ctc import ctc_losses, flat_start_losses, guess_duration
 
 
 def test_equals_the_sum_over_all_alignments():
@@ -45,3 +45,28 @@ def test_a_zero_embedding_does_not_blow_up_the_gradient():
     embeddings.requires_grad_()
     ctc_losses([torch.randn(6, 8)], [[1, 2]], embeddings, 5, 10.0).sum().backward()
     assert embeddings.grad.norm() < 1e4
+
+
+def test_flat_start_spreads_the_words_over_the_clip():
+    torch.manual_seed(0)
+    embeddings, audio = torch.randn(6, 8), torch.randn(7, 8)
+    # Durations 1, 4, 2 of 7 audio tokens: one for the first word, four for the second, two for the third.
+    loss = flat_start_losses([audio], [[3, 1, 5]], [[1.0, 4.0, 2.0]], embeddings, 10.0)
+    cosines = torch.nn.functional.cosine_similarity(audio[:, None], embeddings[None], dim=-1)
+    expected = torch.nn.functional.cross_entropy(10.0 * cosines, torch.tensor([3, 1, 1, 1, 1, 5, 5]))
+    assert loss.tolist() == pytest.approx([float(expected)], rel=1e-5)
+
+
+def test_flat_start_does_not_mix_clips():
+    torch.manual_seed(0)
+    embeddings, clips = torch.randn(6, 8), [torch.randn(length, 8) for length in (3, 7)]
+    spoken, durations = [[1, 2], [4, 1]], [[2.0, 1.0], [1.0, 6.0]]
+    together = flat_start_losses(clips, spoken, durations, embeddings, 10.0)
+    alone = [float(flat_start_losses([clips[i]], [spoken[i]], [durations[i]], embeddings, 10.0)) for i in range(2)]
+    assert together.tolist() == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_longer_word_is_guessed_to_take_longer():
+    assert guess_duration(" tom") == 4.0
+    assert guess_duration(" hungry") == 7.0
+    assert guess_duration(".") == 2.0

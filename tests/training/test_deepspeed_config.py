@@ -32,7 +32,7 @@ def test_auto_values_are_filled_in_and_told(caplog):
 
 
 def test_what_the_parameters_decide_is_refused():
-    with pytest.raises(SoundmindError, match="'optimizer'.*parameters decide"):
+    with pytest.raises(SoundmindError, match=r"'optimizer'.*parameters decide"):
         resolve({"optimizer": {"type": "Adam"}})
 
 

@@ -29,8 +29,10 @@ def train(stage, micro_batches, steps=3, lr_scale=1.0, clip=0.5, frozen=False, f
     """Losses, gradient norms and final weights of a few steps; after two steps the engine is saved and loaded."""
     module, told = Regression(), []
     params, optimizer = TrainingParams(threads=1), OptimizerParams(max_grad_norm=clip)
-    groups = [ParameterGroup("first", list(module.first.parameters())),
-              ParameterGroup("second", list(module.second.parameters()), lr_scale)]
+    groups = [
+        ParameterGroup("first", list(module.first.parameters())),
+        ParameterGroup("second", list(module.second.parameters()), lr_scale),
+    ]
     groups = groups[1:] if frozen else groups
     config = {"gradient_clipping": "auto", "zero_optimization": {"stage": stage}}
     with process_group(1) as ranks, policy_engine(module, groups, ranks, optimizer, params, config) as engine:
@@ -46,7 +48,10 @@ def train(stage, micro_batches, steps=3, lr_scale=1.0, clip=0.5, frozen=False, f
 def reference(steps=3, lr_scale=1.0, clip=0.5):
     """The same in plain PyTorch."""
     module, told = Regression(), []
-    groups = [{"params": module.first.parameters(), "lr": 0.05}, {"params": module.second.parameters(), "lr": 0.05 * lr_scale}]
+    groups = [
+        {"params": module.first.parameters(), "lr": 0.05},
+        {"params": module.second.parameters(), "lr": 0.05 * lr_scale},
+    ]
     adamw = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.0)
     for _ in range(steps):
         adamw.zero_grad()
@@ -91,9 +96,13 @@ def test_what_is_in_no_group_is_frozen():
 def test_loading_what_is_not_there_is_an_error(tmp_path):
     module = Regression()
     group = ParameterGroup("all", list(module.parameters()))
-    with process_group(1) as ranks, policy_engine(
-        module, [group], ranks, OptimizerParams(), TrainingParams(threads=1), {"zero_optimization": {"stage": 0}}
-    ) as engine, pytest.raises(FileNotFoundError):
+    with (
+        process_group(1) as ranks,
+        policy_engine(
+            module, [group], ranks, OptimizerParams(), TrainingParams(threads=1), {"zero_optimization": {"stage": 0}}
+        ) as engine,
+        pytest.raises(FileNotFoundError),
+    ):
         engine.load(tmp_path)
 
 

@@ -19,9 +19,7 @@ def test_parts_cover_what_audio_text_training_uses_once(tiny_policy):
 def test_vectors_are_not_decayed_and_scales_are_a_parts_own(tiny_policy):
     groups = parameter_groups(parts_of(tiny_policy.model), ("embeddings", "text"), {"embeddings": 0.3}, 0.01)
     told = {group.name: (group.lr_scale, group.weight_decay) for group in groups}
-    assert told == {
-        "embeddings.matrices": (0.3, 0.01), "text.matrices": (1.0, 0.01), "text.vectors": (1.0, 0.0)
-    }
+    assert told == {"embeddings.matrices": (0.3, 0.01), "text.matrices": (1.0, 0.01), "text.vectors": (1.0, 0.0)}
     assert all(parameter.dim() == 1 for parameter in groups[2].parameters)
 
 

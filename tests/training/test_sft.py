@@ -67,7 +67,9 @@ def test_history_and_metrics_tell_every_step(straight):
     assert set(sink.rows[0][1]) == {"sft/loss", "sft/ctc", "sft/grad_norm", "train/lr", "train/seconds"}
     assert {"sft/loss_audio", "sft/loss_text", "sft/ctc"} <= set(sink.rows[-1][1])
     last = history.iloc[-1]
-    assert last["sft/loss"] == pytest.approx(last["sft/loss_audio"] + last["sft/loss_text"] + 0.5 * last["sft/ctc"], rel=1e-5)
+    assert last["sft/loss"] == pytest.approx(
+        last["sft/loss_audio"] + last["sft/loss_text"] + 0.5 * last["sft/ctc"], rel=1e-5
+    )
     assert [path.name for path in work.iterdir()] == ["export"]
 
 
@@ -82,8 +84,10 @@ def test_each_phase_trains_its_parts_alone(toy_policy, toy, zero2, tmp_path):
 
 def test_loss_falls(toy_policy, toy, zero2, tmp_path):
     schedule = ScheduleParams(lr=1e-2, warmup_steps=3)
-    phases = (PHASES[0].model_copy(update={"steps": 40, "schedule": schedule}),
-              PHASES[1].model_copy(update={"steps": 40, "schedule": schedule}))
+    phases = (
+        PHASES[0].model_copy(update={"steps": 40, "schedule": schedule}),
+        PHASES[1].model_copy(update={"steps": 40, "schedule": schedule}),
+    )
     _, history, _ = run(toy_policy, toy, tmp_path, zero2, PARAMS.model_copy(update={"phases": phases}))
     assert history["sft/ctc"].iloc[39] < 0.5 * history["sft/ctc"].iloc[4]
     assert history["sft/loss_text"].iloc[-1] < 0.4 * history["sft/loss_text"].iloc[40]
@@ -120,14 +124,22 @@ train_sft(metrics=NullSink(), **job)
 
 def test_killed_while_saving_and_resumed_gives_the_same_bits(straight, toy_policy, toy, zero2, tmp_path):
     weights, history, *_ = straight
-    job = {"policy_init": toy_policy, "index": toy[0], "log_mels": toy[1], "work": tmp_path / "work", "params": PARAMS,
-           "deepspeed": zero2}
+    job = {
+        "policy_init": toy_policy,
+        "index": toy[0],
+        "log_mels": toy[1],
+        "work": tmp_path / "work",
+        "params": PARAMS,
+        "deepspeed": zero2,
+    }
     pd.to_pickle(job, tmp_path / "job.pkl")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "job.pkl"], env=environment, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-2000:]
     assert sorted(path.name for path in (tmp_path / "work" / "checkpoints").iterdir()) == [
-        ".step-00000008.tmp", "step-00000004", "step-00000006"
+        ".step-00000008.tmp",
+        "step-00000004",
+        "step-00000006",
     ]
     again, resumed, _ = run(toy_policy, toy, tmp_path / "work", zero2)
     assert same(weights, again)

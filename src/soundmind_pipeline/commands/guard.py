@@ -26,8 +26,13 @@ def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-def guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a command so that what users can mend is shown as one message, and Ctrl-C ends it cleanly."""
+def guarded(callback: Callable[..., Any], after_interrupt: str = "Nothing was written.") -> Callable[..., Any]:
+    """Wrap a command so that what users can mend is shown as one message, and Ctrl-C ends it cleanly.
+
+    Args:
+        callback: The command.
+        after_interrupt: What to tell the user who interrupted it.
+    """
 
     @functools.wraps(callback)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -38,7 +43,7 @@ def guarded(callback: Callable[..., Any]) -> Callable[..., Any]:
                 warnings.filterwarnings("ignore", message="Option '--pipeline' is deprecated")
                 return callback(*args, **kwargs)
         except KeyboardInterrupt:
-            click.secho("Interrupted. The same command goes on from the last checkpoint.", fg="yellow", err=True)
+            click.secho(f"Interrupted. {after_interrupt}", fg="yellow", err=True)
             sys.exit(INTERRUPTED)
         except click.ClickException:
             raise

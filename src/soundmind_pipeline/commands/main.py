@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from soundmind_pipeline import environment
+from soundmind_pipeline.commands.audit import audit
 from soundmind_pipeline.commands.guard import guarded
 from soundmind_pipeline.commands.score import score
 from soundmind_pipeline.errors import SoundmindError
@@ -17,6 +18,7 @@ def soundmind() -> None:
     """SoundMind: tools beside the pipelines."""
 
 
+soundmind.add_command(audit)
 soundmind.add_command(score)
 
 

@@ -94,8 +94,9 @@ def _with_interval(cell: Mapping[str, Any]) -> str:
 
 
 def _points(interval: list[float], sign: bool = True) -> str:
+    # Whole points: the table has to fit a terminal of 80 columns, and the report has the decimals.
     low, high = (100 * value for value in interval)
-    return f"[{low:+.1f}, {high:+.1f}]" if sign else f"[{low:.1f}, {high:.1f}]"
+    return f"[{low:+.0f}, {high:+.0f}]" if sign else f"[{low:.0f}, {high:.0f}]"
 
 
 def _problem_count(evaluation: Mapping[str, Any]) -> int:

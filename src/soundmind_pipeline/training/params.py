@@ -106,6 +106,9 @@ class PhaseParams(Params):
     ctc_weight: float = Field(default=0.0, ge=0)
     """Weight of spelling the spoken question (CTC) through the token embeddings."""
 
+    flat_start_steps: int = Field(default=0, ge=0)
+    """First steps of the phase in which a guessed alignment takes the place of the CTC (see `flat_start_losses`)."""
+
     @model_validator(mode="after")
     def _something_to_learn(self) -> Self:
         if not self.audio_rows + self.text_rows:
@@ -120,12 +123,13 @@ def _curriculum() -> tuple[PhaseParams, ...]:
     return (
         PhaseParams(
             name="hear",
-            steps=150,
+            steps=200,
             train=("audio_tower", "embeddings"),
             schedule=ScheduleParams(lr=3e-3),
             audio_rows=16,
             answer_weight=0.0,
             ctc_weight=1.0,
+            flat_start_steps=40,
         ),
         PhaseParams(
             name="reason",
@@ -151,7 +155,7 @@ def _curriculum() -> tuple[PhaseParams, ...]:
 class SftParams(TrainingParams):
     """Supervised warm-up: the policy learns to hear, and to answer as the reference does."""
 
-    model: NanoPolicyParams = NanoPolicyParams(audio_window=200)
+    model: NanoPolicyParams = NanoPolicyParams(audio_window=250)
     """Dimensions of the nano policy that is built when `base` is null."""
 
     base: str | None = None
@@ -228,6 +232,13 @@ class RlParams(TrainingParams):
 
     epochs: int = Field(default=1, ge=1)
     """Passes over the samples of a round."""
+
+    checkpoint_every: int = Field(default=5, ge=1)
+    """Rounds between checkpoints; the two newest are kept until the stage is done."""
+
+    micro_batch_tokens: int = Field(default=4096, ge=1)
+    """Tokens of one forward and backward pass, a prompt counted once for all its samples; a quarter less CPU time than
+    whole minibatches at nano size."""
 
     minibatches: int = Field(default=2, ge=1)
     """Optimisation steps a pass; the prompts are divided among them."""

@@ -108,8 +108,8 @@ def _prepare_deepspeed() -> None:
     import deepspeed.ops
 
     logging.getLogger("DeepSpeed").setLevel(logging.ERROR)
-    # Without this g++ is asked for a shared-memory collective (45 to 140 s) that gloo does well enough. The table is set
-    # whole, because reading it makes DeepSpeed try the compiler on every operator it knows.
+    # Without this g++ is asked for a shared-memory collective (45 to 140 s) that gloo does well enough. The table is
+    # set whole, because reading it makes DeepSpeed try the compiler on every operator it knows.
     deepspeed.ops.__compatible_ops__ = {"deepspeed_shm_comm": False}
 
 

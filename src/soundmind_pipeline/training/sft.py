@@ -17,7 +17,7 @@ from soundmind_pipeline.policy.folder import ModelFolder, Policy, load_policy, s
 from soundmind_pipeline.policy.log_probs import completion_log_probs
 from soundmind_pipeline.policy.thinker import thinker_of
 from soundmind_pipeline.training.checkpoints import Checkpoints, Progress
-from soundmind_pipeline.training.ctc import ctc_losses
+from soundmind_pipeline.training.ctc import ctc_losses, flat_start_losses
 from soundmind_pipeline.training.engine import PolicyEngine, policy_engine
 from soundmind_pipeline.training.fingerprint import fingerprint
 from soundmind_pipeline.training.params import SftParams
@@ -45,15 +45,18 @@ class SftModule(nn.Module):
         self._ctc_scale = ctc_scale
 
     def forward(self, batch: SftMicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        """The weighted loss, and its unweighted sums: `answer` over tokens, `ctc` over clips."""
+        """The weighted loss, and its unweighted sums: `answer` over tokens, `ctc` or `flat_start` over clips."""
         prompts, sums = batch.prompts, {}
         loss: Tensor | float = 0.0
         if batch.spoken:
             audio = encode_audio(self.model, [prompt.log_mel for prompt in prompts if prompt.log_mel is not None])
             prompts = tuple(prompt.with_audio_embeds(clip) for prompt, clip in zip(prompts, audio, strict=True))
             embeddings = thinker_of(self.model).get_input_embeddings().weight
-            ctc = ctc_losses(audio, batch.spoken, embeddings, self._blank, self._ctc_scale).sum()
-            loss, sums["ctc"] = loss + batch.ctc_weight * ctc, ctc.detach()
+            if batch.durations:
+                spelling = flat_start_losses(audio, batch.spoken, batch.durations, embeddings, self._ctc_scale).sum()
+            else:
+                spelling = ctc_losses(audio, batch.spoken, embeddings, self._blank, self._ctc_scale).sum()
+            loss, sums[batch.spelling] = loss + batch.ctc_weight * spelling, spelling.detach()
         if batch.answers:
             # One answer a prompt: there is no prefix to share.
             nll = -completion_log_probs(self.model, prompts, batch.answers, share_prefix=False).log_probs.sum()
@@ -96,6 +99,7 @@ def train_sft(
         state, history = trainer.run()
         if ranks.is_main:
             _export(policy_init, state, params, work / "export")
+        ranks.barrier()
         checkpoints.remove()
     return ModelFolder(work / "export"), pd.DataFrame(history)
 
@@ -166,14 +170,16 @@ class _SftTrainer:
         """One optimisation step; its metrics over all ranks."""
         engine.module.train()
         loss = 0.0
-        sums = dict.fromkeys(("ctc", "clips", "audio", "audio_tokens", "text", "text_tokens"), 0.0)
+        sums = dict.fromkeys(
+            ("ctc", "ctc_clips", "flat_start", "flat_start_clips", "audio", "audio_tokens", "text", "text_tokens"), 0.0
+        )
         for batch in batches:
             value, parts = engine.accumulate(batch)
             loss += value
             kind = "audio" if batch.prompts[0].log_mel is not None else "text"
             if batch.ctc_weight:
-                sums["ctc"] += float(parts["ctc"])
-                sums["clips"] += len(batch.prompts)
+                sums[batch.spelling] += float(parts[batch.spelling])
+                sums[f"{batch.spelling}_clips"] += len(batch.prompts)
             if batch.answer_weight:
                 sums[kind] += float(parts["answer"])
                 sums[f"{kind}_tokens"] += sum(len(answer) for answer in batch.answers)
@@ -184,7 +190,8 @@ class _SftTrainer:
         total = dict(zip(sums, values, strict=True))
         row = {"sft/loss": loss}
         for name, part, count in (
-            ("sft/ctc", "ctc", "clips"),
+            ("sft/ctc", "ctc", "ctc_clips"),
+            ("sft/flat_start", "flat_start", "flat_start_clips"),
             ("sft/loss_audio", "audio", "audio_tokens"),
             ("sft/loss_text", "text", "text_tokens"),
         ):

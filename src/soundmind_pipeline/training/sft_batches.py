@@ -11,6 +11,7 @@ from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.policy.processor import AudioTextProcessor
 from soundmind_pipeline.policy.prompts import Modality, Prompt, PromptEncoder
 from soundmind_pipeline.training.batching import RowSampler, hash_seed, pack, share_of_rank
+from soundmind_pipeline.training.ctc import guess_duration
 from soundmind_pipeline.training.params import PhaseParams, SftParams
 from soundmind_pipeline.training.ranks import Ranks
 
@@ -33,6 +34,13 @@ class SftMicroBatch:
     """Weight of each answer token's negative log-likelihood."""
     ctc_weight: float
     """Weight of each clip's CTC loss."""
+    durations: tuple[list[float], ...] = ()
+    """How long each token of `spoken` may take, where a guessed alignment takes the place of the CTC; else empty."""
+
+    @property
+    def spelling(self) -> str:
+        """Which loss spells what is heard."""
+        return "flat_start" if self.durations else "ctc"
 
     def idle(self) -> "SftMicroBatch":
         """The same work for nothing: what a rank does while others have a micro-batch more."""
@@ -64,6 +72,7 @@ class SftData:
         self._encoder = PromptEncoder(processor, params.instruction)
         self._params = params
         self._cache: dict[int, tuple[Prompt, list[int], list[int]]] = {}
+        self._durations: dict[int, float] = {}
 
     def samplers(self, phase: int) -> dict[Modality, RowSampler]:
         """The row samplers of a phase, by modality; each phase has its own order."""
@@ -98,6 +107,8 @@ class SftData:
             lengths = [len(prompt) + len(answer) for prompt, answer, _ in examples]
             packed = pack(lengths, self._params.micro_batch_tokens)
             mine = [_micro_batch([examples[row] for row in group], answer_weight, ctc_weight) for group in packed]
+            if heard and step <= phase.flat_start_steps:
+                mine = [replace(batch, durations=tuple(self._guess(row) for row in batch.spoken)) for batch in mine]
             mine += [mine[0].idle()] * (ranks.largest(len(mine)) - len(mine))
             batches += mine
         return batches
@@ -115,6 +126,11 @@ class SftData:
         if uid not in self._log_mels:
             raise SoundmindError(f"{uid} has no log-mel.", "Build the features anew: `kedro run --pipeline=features`.")
         return self._encoder.encode("", self._log_mels[uid], "audio"), answer, spoken
+
+    def _guess(self, token_ids: Sequence[int]) -> list[float]:
+        for token in set(token_ids) - self._durations.keys():
+            self._durations[token] = guess_duration(self._tokenizer.decode([token]))
+        return [self._durations[token] for token in token_ids]
 
     def _tokens(self, text: str) -> list[int]:
         token_ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]

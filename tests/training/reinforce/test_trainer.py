@@ -12,7 +12,7 @@ from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.metrics import ListSink
 from soundmind_pipeline.policy.folder import load_policy
 from soundmind_pipeline.policy.params import LoraParams, SamplingParams
-from soundmind_pipeline.training.params import DevParams, OptimizerParams, PhaseParams, RlParams, ScheduleParams, SftParams
+from soundmind_pipeline.training.params import DevParams, PhaseParams, RlParams, ScheduleParams, SftParams
 from soundmind_pipeline.training.reinforce.params import AlgorithmParams
 from soundmind_pipeline.training.reinforce.trainer import train_rl
 from soundmind_pipeline.training.sft import train_sft
@@ -54,8 +54,8 @@ def sft_policy(toy_policy, toy, tmp_path_factory):
     flipped = flipped.where(index["label"] == 1, index["reference_answer"].str.replace(": not entailed", ": entailed"))
     both = pd.concat([index, index.assign(reference_answer=flipped)], ignore_index=True)
     phase = PhaseParams(
-        name="reason", steps=110, train=("embeddings", "text"), schedule=CONSTANT.model_copy(update={"decay": "cosine"}),
-        text_rows=12, audio_rows=6,
+        name="reason", steps=110, train=("embeddings", "text"), text_rows=12, audio_rows=6,
+        schedule=CONSTANT.model_copy(update={"decay": "cosine"}),
     )  # fmt: skip
     work = tmp_path_factory.mktemp("warm")
     folder, _ = train_sft(
@@ -92,7 +92,8 @@ def test_history_and_metrics_tell_every_round(straight):
     assert {
         "reward/total", "reward/answer", "reward/format_text", "reward/length_text", "reward/accuracy", "policy/kl",
         "policy/entropy", "policy/clip_fraction", "policy/grad_norm", "policy/loss", "rollout/length",
-        "rollout/truncated", "rollout/tied_groups", "rollout/tokens_per_second", "rollout/log_prob_agreement", "train/lr",
+        "rollout/truncated", "rollout/tied_groups", "rollout/tokens_per_second", "rollout/log_prob_agreement",
+        "train/lr",
     } <= set(sink.rows[0][1])  # fmt: skip
     assert history["eval/dev/audio_to_text/accuracy"].notna().tolist() == [False, True, False, True]
     assert (history["policy/grad_norm"] > 0).all()
@@ -215,20 +216,25 @@ def test_full_training_leaves_the_audio_tower_alone(sft_policy, toy, zero2, tmp_
 
 
 def test_the_best_on_dev_is_kept(sft_policy, toy, zero2, tmp_path):
-    # A ruinous learning rate: whatever comes first is best.
-    params = PARAMS.model_copy(
-        update={"schedule": ScheduleParams(lr=5.0, warmup_steps=0), "dev": DevParams(every=1, problems=8, keep="best"),
-                "optimizer": OptimizerParams(betas=(0.9, 0.95), weight_decay=0.0)}
-    )  # fmt: skip
+    # A ruinous learning rate: what comes first is best.
+    ruinous = PARAMS.model_copy(update={"schedule": CONSTANT.model_copy(update={"lr": 0.3, "warmup_steps": 0})})
+    params = ruinous.model_copy(update={"dev": DevParams(every=1, problems=8, keep="best")})
     folder, history, _ = run(sft_policy, toy, tmp_path / "best", zero2, params)
     accuracy = history["eval/dev/audio_to_text/accuracy"].tolist()
     best_step = accuracy.index(max(accuracy)) + 1
-    until_best = params.model_copy(update={"steps": best_step, "schedule": ScheduleParams(lr=5.0, warmup_steps=0, decay="constant"), "dev": DevParams(every=0)})
-    constant = params.model_copy(update={"schedule": until_best.schedule})
-    folder, history, _ = run(sft_policy, toy, tmp_path / "constant", zero2, constant)
-    accuracy = history["eval/dev/audio_to_text/accuracy"].tolist()
-    until_best = until_best.model_copy(update={"steps": accuracy.index(max(accuracy)) + 1})
+    assert best_step < params.steps
+    until_best = ruinous.model_copy(update={"steps": best_step, "dev": DevParams(every=0)})
     expected, *_ = run(sft_policy, toy, tmp_path / "until", zero2, until_best)
+    assert same(weights(folder), weights(expected))
+
+
+def test_the_best_survives_a_resumption(sft_policy, toy, zero2, tmp_path):
+    ruinous = PARAMS.model_copy(update={"schedule": CONSTANT.model_copy(update={"lr": 0.3, "warmup_steps": 0})})
+    params = ruinous.model_copy(update={"dev": DevParams(every=1, problems=8, keep="best")})
+    expected, *_ = run(sft_policy, toy, tmp_path / "straight", zero2, params)
+    with pytest.raises(KeyboardInterrupt):
+        run(sft_policy, toy, tmp_path / "resumed", zero2, params, KillingSink(3))
+    folder, *_ = run(sft_policy, toy, tmp_path / "resumed", zero2, params)
     assert same(weights(folder), weights(expected))
 
 

@@ -21,11 +21,13 @@ class Prompt(NamedTuple):
     """The prompt's own wording, the three texts replaced by … and blanks collapsed."""
 
 
-_NAMES: Final = ("major premise", "minor premise", "conclusion")
+_NAMES: Final = (r"major\s+premise", r"minor\s+premise", "conclusion")
 _QUOTES: Final = {'"': '"', "“": "”", "'": "'", "‘": "’", "«": "»"}
-# The parts open their lines, as published; else each must be followed by a quotation mark, since premises may well
-# speak of "the conclusion is" themselves.
-_FORMS: Final = (r"^[ \t]*(?:the\s+)?NAME(?:\s+is\b|\s*:)\s*", r"\bNAME(?:\s+is\b|\s*:)\s*(?=[\"“'‘«])")
+_OPEN: Final = r"(?=[\"“'‘«])"
+# As published, the parts open their lines and are quoted; else they must do one or the other, since premises may well
+# speak of what "the conclusion is" themselves.
+_START: Final = r"^[ \t]*(?:the\s+)?NAME(?:\s+is\b|\s*:)\s*"
+_FORMS: Final = (_START + _OPEN, _START, r"\bNAME(?:\s+is\b|\s*:)\s*" + _OPEN)
 _MARKERS: Final = tuple(
     tuple(re.compile(form.replace("NAME", name), re.IGNORECASE | re.MULTILINE) for name in _NAMES) for form in _FORMS
 )

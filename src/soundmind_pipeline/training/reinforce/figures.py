@@ -27,8 +27,8 @@ _UPDATE = {
 def sample_figures(samples: Samples, ranks: Ranks) -> dict[str, float]:
     """Means over the responses of all ranks (collective): `reward/*` and `rollout/*`.
 
-    `reward/accuracy` is the share of right verdicts, also by modality; `rollout/tied_groups` the share of questions whose
-    responses all earned the same.
+    `reward/accuracy` is the share of right verdicts, also by modality; `rollout/tied_groups` the share of questions
+    whose responses all earned the same.
     """
     asked = [question for question in samples.questions for _ in range(samples.n)]
     right = [score.verdict == LABELS[question.label] for score, question in zip(samples.scores, asked, strict=True)]

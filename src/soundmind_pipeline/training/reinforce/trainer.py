@@ -95,6 +95,7 @@ def train_rl(
             exported = _starting_policy(sft_policy, params)
             exported.model.load_state_dict(state, strict=False)
             save_policy(exported, work / "export")
+        ranks.barrier()
         checkpoints.remove()
     return ModelFolder(work / "export"), pd.DataFrame(progress.history)
 
