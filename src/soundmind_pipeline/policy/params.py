@@ -106,3 +106,19 @@ class SamplingParams(Params):
 
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     """Draw among the fewest most likely tokens whose probabilities add up to at least p; 1 keeps all."""
+
+
+class VllmParams(Params):
+    """What the vLLM rollout engine may use."""
+
+    gpu_memory_utilization: float = Field(default=0.35, gt=0, lt=1)
+    """Share of the GPU's memory for vLLM's weights (18 GB at 7B), activations and cache; it must be free at the start."""
+
+    max_model_len: int = Field(default=8192, ge=16)
+    """Longest prompt with its completion, in tokens; 25 a second of audio. At most what the policy was built for."""
+
+    sleep: bool = True
+    """Hand the GPU's memory back to the trainer between rollouts; the weights wait in RAM."""
+
+    enforce_eager: bool = False
+    """Do without CUDA graphs: a quicker start and less memory, slower sampling."""

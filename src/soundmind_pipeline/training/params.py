@@ -227,7 +227,7 @@ class RlParams(TrainingParams):
     lora: LoraParams = LoraParams(alpha=16.0)
     """The adapters."""
 
-    schedule: ScheduleParams = ScheduleParams(lr=2e-3, warmup_steps=3, decay="constant")
+    schedule: ScheduleParams = ScheduleParams(lr=2e-3, warmup_steps=3, floor=0.1)
     """Learning rate over the rounds."""
 
     epochs: int = Field(default=1, ge=1)
