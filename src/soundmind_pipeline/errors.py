@@ -1,6 +1,10 @@
 """Errors that are meant for the person at the keyboard."""
 
 import errno
+import shutil
+from pathlib import Path
+
+_SPARE_BYTES = 1 << 20
 
 
 class SoundmindError(Exception):
@@ -37,6 +41,9 @@ def explain(error: BaseException) -> SoundmindError | None:
             return SoundmindError(f"The disk is full: {link.filename or link}", hint="Free some space, run it again.")
         if isinstance(link, PermissionError):
             return SoundmindError(f"No permission: {link.filename or link}", hint="Make it writable and run it again.")
+    if shutil.disk_usage(Path.cwd()).free < _SPARE_BYTES:
+        # PyTorch and SQLite have errors of their own for it.
+        return SoundmindError(f"The disk is full ({Path.cwd()}): {error}", hint="Free some space, run it again.")
     # Kedro's own, by name: this module knows no library.
     if type(error).__name__ in {"DatasetError", "DatasetNotFoundError", "MissingConfigException"}:
         return SoundmindError(str(error).strip())

@@ -21,6 +21,8 @@ from soundmind_pipeline.session import parameters_of, stages_of
 from soundmind_pipeline.stages import StageRecords
 from soundmind_pipeline.tracking import MlflowSink, open_experiment
 
+logger = logging.getLogger("soundmind_pipeline")
+
 ARTIFACTS = (
     "report.html",
     "evaluation.json",
@@ -106,7 +108,7 @@ class TrackingHooks:
         if not same:
             self._client.set_terminated(marker["run_id"], "KILLED")
             return None
-        logging.getLogger("soundmind_pipeline").info("Continuing MLflow run %s.", left.info.run_name)
+        logger.info("Continuing MLflow run %s.", left.info.run_name)
         return str(marker["run_id"])
 
     @hook_impl
@@ -126,9 +128,13 @@ class TrackingHooks:
     @hook_impl
     def on_pipeline_error(self, error: BaseException) -> None:
         """End the run as FAILED, or KILLED when it was interrupted, and keep the reason where the UI shows it."""
-        if self.run_id:
-            self._client.set_tag(self.run_id, "soundmind.error", str(error)[:500] or type(error).__name__)
-        self.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        try:
+            if self.run_id:
+                self._client.set_tag(self.run_id, "soundmind.error", str(error)[:500] or type(error).__name__)
+            self.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        except Exception as second:
+            # A store that fails too (a full disk, a server that is gone) must not hide what went wrong first.
+            logger.warning("MLflow could not be told of the failure: %s", str(second).splitlines()[0])
 
     def close(self, status: str) -> None:
         """Flush, attach the reports that exist and set the run's final ``status``."""
@@ -143,4 +149,3 @@ class TrackingHooks:
         self._client.set_terminated(self.run_id, status)
         self._marker.unlink(missing_ok=True)
         self._sink, LiveMetrics.sink = None, NullSink()
-        logging.getLogger("soundmind_pipeline").debug("MLflow run %s: %s", self.run_id, status)

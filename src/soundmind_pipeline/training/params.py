@@ -237,8 +237,8 @@ class RlParams(TrainingParams):
     """Rounds between checkpoints; the two newest are kept until the stage is done."""
 
     micro_batch_tokens: int = Field(default=4096, ge=1)
-    """Tokens of one forward and backward pass, a prompt counted once for all its samples; a quarter less CPU time than
-    whole minibatches at nano size."""
+    """Tokens of one forward and backward pass, a prompt counted once for all its samples; smaller ones take less
+    memory."""
 
     minibatches: int = Field(default=2, ge=1)
     """Optimisation steps a pass; the prompts are divided among them."""
