@@ -12,7 +12,7 @@ from soundmind_pipeline.stages import STAGES
 
 HEADER = """\
 # Written by `soundmind dvc` from the Kedro pipelines, their imports and conf/base (`soundmind dvc --check`: is it?).
-# `dvc repro` runs what changed; a stage's code is the exact set of modules that its nodes can import.
+# `dvc repro` runs what changed; a stage's code is the exact set of modules that its nodes and datasets can import.
 """
 PACKAGE = "soundmind_pipeline"
 METRICS = ("evaluation.json", "metrics.json")
@@ -70,9 +70,8 @@ def dvc_document(
         outs = _paths(nodes.all_outputs(), catalog)
         metrics = [path for path in outs if Path(path).name in METRICS]
         plots = [path for path in outs if path.endswith("_history.csv")]
-        code = {
-            str(path) for node in nodes.nodes for path in module_files(node.func.__module__, project / "src")
-        }  # fmt: skip
+        modules = {node.func.__module__ for node in nodes.nodes} | _dataset_modules(nodes.datasets(), catalog)
+        code = {str(path) for module in modules for path in module_files(module, project / "src")}
         entry: dict[str, Any] = {
             "cmd": f"kedro run --pipelines {stage} --tags {stage}",
             "deps": sorted(code | set(_paths(nodes.inputs(), catalog)) | _conf_files(stage, project)),
@@ -93,6 +92,12 @@ def _paths(names: Iterable[str], catalog: Mapping[str, Any]) -> list[str]:
     entries = [catalog[name] for name in names if name in catalog]
     kept = [entry for entry in entries if not entry["type"].endswith("WorkFolderDataset")]
     return sorted(entry["filepath"] for entry in kept if "filepath" in entry)
+
+
+def _dataset_modules(names: Iterable[str], catalog: Mapping[str, Any]) -> set[str]:
+    """Modules of this package that read or write the datasets ``names``."""
+    types = {catalog[name]["type"] for name in names if name in catalog}
+    return {kind.rpartition(".")[0] for kind in types if kind.startswith(PACKAGE)}
 
 
 def _conf_files(stage: str, project: Path) -> set[str]:

@@ -90,7 +90,7 @@ def test_a_missing_column_is_named(good):
     ("update", "named"),
     [
         ({"question_audio": None}, "question_audio"),
-        ({"question_audio": "/tmp/a.wav"}, "question_audio"),
+        ({"question_audio": "/elsewhere/a.wav"}, "question_audio"),
         ({"question_audio": "data/../../a.wav"}, "question_audio"),
         ({"question_audio": "data\\a.wav"}, "question_audio"),
         ({"question_sha256": "abc"}, "question_sha256"),

@@ -1,15 +1,13 @@
 """A pandas table in a CSV file, written whole or not at all."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from kedro.io import AbstractDataset, DatasetError
 
-from soundmind_pipeline.files import atomic_path
+from soundmind_pipeline.datasets.table_file import TableFileDataset
 
 
-class CsvTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
+class CsvTableDataset(TableFileDataset):
     """Saves and loads a ``pandas.DataFrame`` that people and DVC's plots read; the row index is not kept.
 
     Example usage for the YAML API:
@@ -29,30 +27,8 @@ class CsvTableDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
     ```
     """
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        self._path = Path(filepath)
-        self.metadata = metadata
+    def _read(self, path: Path) -> pd.DataFrame:
+        return pd.read_csv(path)
 
-    def load(self) -> pd.DataFrame:
-        """The table.
-
-        Raises:
-            DatasetError: The file does not exist or is no CSV file.
-        """
-        if not self._exists():
-            raise DatasetError(f"{self._path} does not exist: run the stage that builds it first.")
-        try:
-            return pd.read_csv(self._path)
-        except ValueError as error:
-            raise DatasetError(f"{self._path} is damaged: {error} Delete it and build it anew.") from error
-
-    def save(self, data: pd.DataFrame) -> None:
-        """Write ``data``; an interrupted write leaves what was there before."""
-        with atomic_path(self._path) as temporary:
-            data.to_csv(temporary, index=False)
-
-    def _exists(self) -> bool:
-        return self._path.is_file()
-
-    def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._path)}
+    def _write(self, data: pd.DataFrame, path: Path) -> None:
+        data.to_csv(path, index=False)
