@@ -1,6 +1,7 @@
 """The last thing a user sees: what was reached, how long it took and where everything is."""
 
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ class SummaryHooks:
         evaluation["seconds"] = StageRecords(self._data / "08_reporting" / "stages").seconds()
         with atomic_path(path) as temporary:
             temporary.write_text(json.dumps(evaluation, indent=2, sort_keys=True) + "\n")
+        kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # Linux counts in KiB
         places = {
+            "peak memory": f"{kilobytes / 2**20:.1f} GiB",
             "report": self._shown(path.with_name("report.html")),
             "evaluation": self._shown(path),
             "SFT policy": self._shown(self._data / "06_models" / "sft"),
