@@ -41,7 +41,6 @@ def open_experiment(project_path: Path) -> tuple["MlflowClient", str]:
     import mlflow
 
     uri = tracking_uri(project_path)
-    mlflow.set_tracking_uri(uri)
     client = mlflow.MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
