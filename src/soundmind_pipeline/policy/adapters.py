@@ -25,9 +25,12 @@ def add_lora(model: nn.Module, params: LoraParams, seed: int = 0) -> Any:
     """
     from peft import LoraConfig, get_peft_model
 
+    from soundmind_pipeline.policy.lora_layer import LeanLoraLinear
+
     config = LoraConfig(
         r=params.rank, lora_alpha=params.alpha, lora_dropout=params.dropout, target_modules=params.target, bias="none"
     )
+    config._register_custom_module({nn.Linear: LeanLoraLinear})
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         torch.manual_seed(seed)
         warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers

@@ -112,7 +112,7 @@ class VllmParams(Params):
     """What the vLLM rollout engine may use."""
 
     gpu_memory_utilization: float = Field(default=0.35, gt=0, lt=1)
-    """Share of the GPU's memory for vLLM's weights (18 GB at 7B), activations and cache; it must be free at the start."""
+    """Share of the GPU's memory for vLLM: weights (18 GB at 7B), activations and cache; must be free at the start."""
 
     max_model_len: int = Field(default=8192, ge=16)
     """Longest prompt with its completion, in tokens; 25 a second of audio. At most what the policy was built for."""

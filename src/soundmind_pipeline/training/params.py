@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from soundmind_pipeline.params import Params
-from soundmind_pipeline.policy.params import LoraParams, NanoPolicyParams, SamplingParams
+from soundmind_pipeline.policy.params import LoraParams, NanoPolicyParams, SamplingParams, VllmParams
 from soundmind_pipeline.rewards.params import RewardParams
 from soundmind_pipeline.training.reinforce.params import AlgorithmParams
 
@@ -212,6 +212,12 @@ class RlParams(TrainingParams):
     sampling: SamplingParams = SamplingParams(n=8, max_new_tokens=96)
     """Rollouts; `n` samples a prompt. Top-k and top-p stay off: the trainer's log-probabilities know neither."""
 
+    rollout_engine: Literal["shared_prefix", "vllm"] = "shared_prefix"
+    """What samples: our own engine, or vLLM, which needs a CUDA GPU, its own installation and `adaptation: lora`."""
+
+    vllm: VllmParams = VllmParams()
+    """Limits of the vllm engine."""
+
     steps: int = Field(default=20, ge=1)
     """Rounds of rollout and update."""
 
@@ -265,6 +271,8 @@ class RlParams(TrainingParams):
             raise ValueError(
                 "sampling.top_k and top_p must be off in RL: the trainer scores under the whole distribution"
             )
+        if self.rollout_engine == "vllm" and self.adaptation != "lora":
+            raise ValueError("rollout_engine: vllm needs adaptation: lora, for it reads only adapters anew")
         if self.minibatches > self.prompts_per_step:
             raise ValueError("minibatches must not exceed prompts_per_step")
         return self

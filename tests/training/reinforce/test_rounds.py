@@ -1,5 +1,6 @@
 """Questions, samples and micro-batches of a round, without a model."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pandas as pd
@@ -183,9 +184,6 @@ def test_an_idle_batch_weighs_nothing_and_agreement_is_pearsons():
     assert batch.tokens.shape == (1, 3) and not batch.idle().mask.any()
     agreement = Agreement(ALONE)
     old = torch.tensor([[-1.0, -2.0, -4.0]])
-    with_old = UpdateBatch(
-        batch.prompts, batch.completions, batch.tokens, batch.mask, old, None, batch.advantages, batch.totals
-    )
-    agreement.add(with_old, torch.tensor([[-1.0, -2.0, -3.0]]))
+    agreement.add(replace(batch, sampled_log_probs=old), torch.tensor([[-1.0, -2.0, -3.0]]))
     expected = torch.corrcoef(torch.tensor([[-1.0, -2.0, -4.0], [-1.0, -2.0, -3.0]]))[0, 1].item()
     assert agreement.figures() == pytest.approx({"agreement": expected, "disagreement": 1.0})

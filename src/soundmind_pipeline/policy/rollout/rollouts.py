@@ -1,9 +1,14 @@
-"""What a rollout engine returns, whichever engine it is."""
+"""What a rollout engine is asked and what it returns, whichever engine it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import torch
 from torch import Tensor
+
+from soundmind_pipeline.policy.params import SamplingParams
+from soundmind_pipeline.policy.prompts import Prompt
 
 Progress = Callable[[int, int], None]
 """Called now and then with the number of finished completions and the number of all completions."""
@@ -30,3 +35,22 @@ class Rollouts:
     def tokens(self) -> int:
         """Sampled tokens in all."""
         return sum(map(len, self.completions))
+
+
+class RolloutEngine(Protocol):
+    """Samples completions of the live policy; see `SharedPrefixEngine` and `VllmEngine`."""
+
+    @property
+    def banned_ids(self) -> tuple[int, ...]:
+        """Token ids that are never sampled."""
+        ...
+
+    def generate(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: SamplingParams,
+        generator: torch.Generator | None = None,
+        progress: Progress | None = None,
+    ) -> Rollouts:
+        """Sample `sampling.n` completions of each prompt."""
+        ...

@@ -1,6 +1,7 @@
 """A policy as the folders that vLLM loads: the base once, the adapter at each version."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ def export_base(model: nn.Module, processor: AudioTextProcessor, folder: Path) -
     vLLM knows the Thinker only as a part of the whole model: it asks for `thinker_config` and for weights named
     `thinker.…`. The vision tower is left out: the engine admits no images.
 
+    Weights that ZeRO-3 has spread out are put together for the while, which is a collective call.
+
     Args:
-        model: A Thinker or a `PeftModel` around one, its weights not spread out over ranks.
+        model: A Thinker or a `PeftModel` around one.
         processor: Tokenizer, feature extractor and chat template.
         folder: An existing empty folder.
     """
@@ -37,7 +40,8 @@ def export_base(model: nn.Module, processor: AudioTextProcessor, folder: Path) -
     config = Qwen2_5OmniConfig(thinker_config=thinker.config.to_dict())
     config.architectures = ["Qwen2_5OmniModel"]
     config.save_pretrained(folder)
-    save_torch_state_dict(_base_weights(thinker), str(folder))
+    with _put_together(thinker):
+        save_torch_state_dict(_base_weights(thinker), str(folder))
     processor.save_pretrained(folder)
     _name_vision_processors(folder / "processor_config.json")
 
@@ -93,6 +97,17 @@ def adapter_rank(model: Any) -> int:
     return max(config.r for config in configs.values()) if configs else 0
 
 
+def _put_together(model: nn.Module) -> AbstractContextManager[None]:
+    """Hold weights whole that ZeRO-3 has spread out."""
+    spread_out = [weight for weight in model.parameters() if hasattr(weight, "ds_id")]
+    if not spread_out:
+        return nullcontext()
+    import deepspeed
+
+    gathered: AbstractContextManager[None] = deepspeed.zero.GatheredParameters(spread_out)
+    return gathered
+
+
 def _base_weights(thinker: Any) -> dict[str, Tensor]:
     tied = thinker.config.text_config.tie_word_embeddings
     weights = {}
@@ -117,4 +132,3 @@ def _name_vision_processors(path: Path) -> None:
     described["image_processor"] = {"image_processor_type": "Qwen2VLImageProcessor"}
     described["video_processor"] = {"video_processor_type": "Qwen2VLVideoProcessor"}
     path.write_text(json.dumps(described, indent=2) + "\n")
-

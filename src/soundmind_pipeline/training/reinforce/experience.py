@@ -28,7 +28,9 @@ class Experience:
     mask: Tensor
     """Tokens that count in the loss and in the normalisation; bool."""
     old_log_probs: Tensor
-    """Under the policy that sampled them; float32."""
+    """Under the policy that sampled them, as the ratio and the KL take them; float32."""
+    sampled_log_probs: Tensor
+    """The same as the sampler computed them: `old_log_probs` itself, unless the trainer computed these anew."""
     reference_log_probs: Tensor | None
     """Under the frozen SFT policy; float32; None where the objective has no KL."""
     advantages: Tensor
@@ -101,7 +103,13 @@ class Reference:
             return score_samples(self._model, samples, params, banned_ids, device)
 
 
-def weigh(samples: Samples, reference: Tensor | None, params: RlParams, device: torch.device) -> Experience:
+def weigh(
+    samples: Samples,
+    reference: Tensor | None,
+    params: RlParams,
+    device: torch.device,
+    recomputed: Tensor | None = None,
+) -> Experience:
     """Rewards and KL → advantages (a collective call where they are whitened).
 
     Args:
@@ -109,9 +117,12 @@ def weigh(samples: Samples, reference: Tensor | None, params: RlParams, device: 
         reference: Log-probabilities under the SFT policy, float32 `[rows, longest]`; None without a KL.
         params: Algorithm and sampling.
         device: Where the update runs.
+        recomputed: Log-probabilities of the policy as the trainer computes them, float32 `[rows, longest]`, where the
+            sampler's are not exact enough; None takes the sampler's.
     """
     algorithm = params.algorithm
-    old = pad_sequence(samples.log_probs, batch_first=True).to(device)
+    sampled = pad_sequence(samples.log_probs, batch_first=True).to(device)
+    old = sampled if recomputed is None else recomputed
     lengths = torch.tensor([len(row) for row in samples.completions], device=device)
     tokens = torch.arange(old.shape[1], device=device) < lengths.unsqueeze(-1)
     mask = tokens
@@ -124,4 +135,4 @@ def weigh(samples: Samples, reference: Tensor | None, params: RlParams, device: 
     if reference is not None:
         kl = kl_per_token(old, reference, tokens, algorithm.kl_estimator)
     advantages = compute_advantages(rewards, kl, mask, samples.n, algorithm)
-    return Experience(samples, tokens, mask, old, reference, advantages)
+    return Experience(samples, tokens, mask, old, sampled, reference, advantages)

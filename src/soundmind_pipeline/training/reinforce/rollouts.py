@@ -1,17 +1,21 @@
 """Sampled responses to questions, and their scores."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from soundmind_pipeline.policy.folder import Policy
 from soundmind_pipeline.policy.params import SamplingParams
 from soundmind_pipeline.policy.processor import AudioTextProcessor
 from soundmind_pipeline.policy.prompts import Prompt
 from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
+from soundmind_pipeline.policy.rollout.rollouts import RolloutEngine
 from soundmind_pipeline.rewards.scorer import Score, Scorer
+from soundmind_pipeline.training.params import RlParams
 from soundmind_pipeline.training.reinforce.prompts import Question
 from soundmind_pipeline.training.reinforce.sampling import informative_rows
 
@@ -65,6 +69,22 @@ class Samples:
         )
 
 
+@contextmanager
+def rollout_engine(policy: Policy, params: RlParams) -> Iterator[RolloutEngine]:
+    """The engine of `params.rollout_engine` around the live policy; what it holds is given back at the end.
+
+    Raises:
+        SoundmindError: vLLM is asked for but not installed.
+    """
+    if params.rollout_engine == "shared_prefix":
+        yield SharedPrefixEngine(policy.model, policy.processor)
+        return
+    from soundmind_pipeline.policy.rollout.vllm_engine import VllmEngine
+
+    with closing(VllmEngine(policy.model, policy.processor, params.vllm)) as engine:
+        yield engine
+
+
 class RolloutWorker:
     """Samples responses of the live policy and scores them.
 
@@ -74,7 +94,7 @@ class RolloutWorker:
         scorer: The scorer.
     """
 
-    def __init__(self, engine: SharedPrefixEngine, processor: AudioTextProcessor, scorer: Scorer) -> None:
+    def __init__(self, engine: RolloutEngine, processor: AudioTextProcessor, scorer: Scorer) -> None:
         self._engine = engine
         self._tokenizer = processor.tokenizer
         self._scorer = scorer

@@ -9,7 +9,7 @@ from soundmind_pipeline.training.batching import hash_seed
 from soundmind_pipeline.training.engine import PolicyEngine
 from soundmind_pipeline.training.params import RlParams
 from soundmind_pipeline.training.ranks import Ranks
-from soundmind_pipeline.training.reinforce.experience import Experience, Reference, weigh
+from soundmind_pipeline.training.reinforce.experience import Experience, Reference, score_samples, weigh
 from soundmind_pipeline.training.reinforce.figures import sample_figures, token_figures, update_figures
 from soundmind_pipeline.training.reinforce.prompts import Question, QuestionSource, with_audio
 from soundmind_pipeline.training.reinforce.rollouts import RolloutWorker, Samples, sample_informative
@@ -88,4 +88,7 @@ class Rounds:
         reference = None
         if self._params.algorithm.needs_reference:
             reference = self._reference.log_probs(samples, self._params, self._worker.banned_ids, self._ranks.device)
-        return weigh(samples, reference, self._params, self._ranks.device)
+        recomputed = None
+        if self._params.rollout_engine == "vllm":
+            recomputed = score_samples(self._model, samples, self._params, self._worker.banned_ids, self._ranks.device)
+        return weigh(samples, reference, self._params, self._ranks.device, recomputed)

@@ -7,7 +7,8 @@ over the global batch (eq. 7), and take a few clipped policy-gradient steps.
 Deviations from the paper:
 
 - **Eq. 6, KL(i)**: π_θ is the policy that sampled, and its log-probabilities are those the sampler computed; they are
-  not computed a second time by the trainer. `rollout/log_prob_agreement` shows that both agree. π_SFT is the same model
+  not computed a second time by the trainer (with `rollout_engine: vllm` they are: vLLM computes by other kernels).
+  `rollout/log_prob_agreement` shows that both agree. π_SFT is the same model
   with its adapters switched off, or a frozen copy.
 - **Eq. 6 and 7, distribution**: control tokens other than the end of turn are removed from the distribution, in
   sampling and in all scoring: a sampled `<|AUDIO|>` would be taken for a place of audio.
@@ -34,7 +35,6 @@ from soundmind_pipeline.policy.adapters import add_lora
 from soundmind_pipeline.policy.folder import ModelFolder, Policy, load_policy, save_policy
 from soundmind_pipeline.policy.processor import banned_token_ids
 from soundmind_pipeline.policy.prompts import PromptEncoder
-from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
 from soundmind_pipeline.policy.thinker import thinker_of
 from soundmind_pipeline.rewards.scorer import Scorer
 from soundmind_pipeline.training.checkpoints import Checkpoints, Progress
@@ -48,7 +48,7 @@ from soundmind_pipeline.training.reinforce import guards
 from soundmind_pipeline.training.reinforce.dev import SETTINGS, DevEvaluation
 from soundmind_pipeline.training.reinforce.experience import Reference
 from soundmind_pipeline.training.reinforce.prompts import LogMels, QuestionSource
-from soundmind_pipeline.training.reinforce.rollouts import RolloutWorker
+from soundmind_pipeline.training.reinforce.rollouts import RolloutWorker, rollout_engine
 from soundmind_pipeline.training.reinforce.rounds import Rounds
 from soundmind_pipeline.training.reinforce.update import PolicyModule
 
@@ -126,12 +126,11 @@ class _RlTrainer:
         torch.manual_seed(params.seed + ranks.rank)
         with (
             policy_engine(module, _groups(policy, params), ranks, params.optimizer, params, deepspeed) as engine,
+            rollout_engine(policy, params) as sampler,
             progress_line(params.steps, progress.step, "rl", ranks.is_main) as line,
         ):
             checkpoints.restore(engine)
-            worker = RolloutWorker(
-                SharedPrefixEngine(policy.model, policy.processor), policy.processor, _scorer(policy, params)
-            )
+            worker = RolloutWorker(sampler, policy.processor, _scorer(policy, params))
             rounds = Rounds(engine, self._source, worker, self._reference, params, ranks)
             dev = DevEvaluation(self._source, worker, params, ranks)
             for step in range(progress.step + 1, params.steps + 1):

@@ -31,6 +31,8 @@ class UpdateBatch:
     """Tokens that count."""
     old_log_probs: Tensor
     """Under the sampling policy."""
+    sampled_log_probs: Tensor
+    """The same, as the sampler computed them."""
     reference_log_probs: Tensor | None
     """Under the SFT policy."""
     advantages: Tensor
@@ -55,6 +57,7 @@ class UpdateBatch:
             cut(experience.tokens),
             cut(experience.mask),
             cut(experience.old_log_probs),
+            cut(experience.sampled_log_probs),
             None if reference is None else cut(reference),
             cut(experience.advantages),
             totals,
@@ -159,7 +162,7 @@ class Agreement:
 
     def add(self, batch: UpdateBatch, log_probs: Tensor) -> None:
         """Take in the tokens of one micro-batch; `log_probs` are the trainer's, `[rows, longest]`."""
-        x, y = batch.old_log_probs[batch.mask].double(), log_probs[batch.mask].double()
+        x, y = batch.sampled_log_probs[batch.mask].double(), log_probs[batch.mask].double()
         if x.numel():
             moments = (torch.ones_like(x), x, y, x * x, y * y, x * y)
             self._moments = [old + float(new.sum()) for old, new in zip(self._moments, moments, strict=True)]
