@@ -35,7 +35,8 @@ class LeanLoraLinear(Linear):
         name, base = names[0], self.base_layer
         weights = (base.weight, self.lora_A[name].weight, self.lora_B[name].weight)
         return (
-            name not in self.lora_variant
+            x.dim() > 1
+            and name not in self.lora_variant
             and isinstance(self.lora_dropout[name], torch.nn.Identity)
             and self.lora_B[name].bias is None
             and not base.weight.requires_grad
