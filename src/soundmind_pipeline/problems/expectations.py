@@ -150,8 +150,8 @@ def validate_manifest(manifest: pd.DataFrame, params: ExpectationParams) -> tupl
     """
     import great_expectations as gx
 
-    # It tells of every temporary folder.
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    # This one module sets its own level, and tells of every temporary folder.
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     with tempfile.TemporaryDirectory() as site:
