@@ -88,9 +88,10 @@ class StageHooks:
             return
         self._started[node.name] = time.perf_counter()
         if stage not in self._announced:
-            logger.info("── %s", stage)
-            self._announced.add(stage)
+            # First of all: whatever interrupts the stage from here on, it must not count as complete.
             self.records.remove(stage)
+            self._announced.add(stage)
+            logger.info("── %s", stage)
 
     def _finish(self, node: Node) -> None:
         """Add up the stage's time; write its record after the last node."""
