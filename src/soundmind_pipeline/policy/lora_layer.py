@@ -13,9 +13,9 @@ class LeanLoraLinear(Linear):
     """A LoRA layer that adds the low-rank part into the base layer's output in place, in both directions.
 
     PEFT writes the low-rank part, its scaled copy and the sum to memory one after the other, and so does its backward
-    pass: at nano size, with rows of some thousand tokens, that takes a tenth of an update's time and a fifth of its
-    memory. Values and names of the weights are PEFT's, and whatever is not plain LoRA goes PEFT's way: other variants,
-    dropout, several adapters, mixed number formats, and weights that ZeRO-3 has spread out.
+    pass: at nano size, with rows of some thousand tokens, that takes a few per cent of a round's time and a quarter of
+    its memory. Values and names of the weights are PEFT's, and whatever is not plain LoRA goes PEFT's way: other
+    variants, dropout, several adapters, mixed number formats, and weights that ZeRO-3 has spread out.
     """
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:

@@ -11,6 +11,8 @@ from typing import Any, cast
 import torch
 import torch.distributed as dist
 
+from soundmind_pipeline.training.allocator import keep_freed_memory
+
 _ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
 
 
@@ -74,7 +76,8 @@ def process_group(threads: int) -> Iterator[Ranks]:
 
     A launcher (torchrun, deepspeed, srun) tells ranks by the environment variables RANK, LOCAL_RANK, WORLD_SIZE,
     MASTER_ADDR and MASTER_PORT. Without them this process is the whole job: it rendezvouses with itself in memory, so
-    no port is opened. Variables, thread count and process group are put back as they were.
+    no port is opened. Variables, thread count and process group are put back as they were; the allocator goes on
+    keeping freed memory.
 
     Args:
         threads: CPU threads of this process; the same number gives the same bits.
@@ -86,6 +89,7 @@ def process_group(threads: int) -> Iterator[Ranks]:
     for name, value in _ALONE.items():
         os.environ.setdefault(name, value)
     torch.set_num_threads(threads)
+    keep_freed_memory()
     _prepare_deepspeed()
     joined_before = dist.is_initialized()
     try:
