@@ -76,6 +76,8 @@ def test_mlflow_holds_live_metrics_params_and_tags(smoke, monkeypatch):
     steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "reward/total")]
     assert sorted(steps) == list(range(1, len(steps) + 1))
     assert "report.html" in {item.path for item in client.list_artifacts(run.info.run_id)}
+    attached = project.path / "mlruns" / "artifacts" / run.info.run_id / "artifacts" / "evaluation.json"
+    assert json.loads(attached.read_text()) == evaluation
 
 
 def test_what_is_there_is_reused_and_a_changed_parameter_is_named(smoke):
@@ -165,3 +167,27 @@ def test_ctrl_c_ends_cleanly_and_the_run_is_marked(smoke, monkeypatch):
     assert not (project.reporting / "stages" / "sft.json").exists(), "an interrupted stage must not count as complete"
     again = project.run("run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=5,sft.checkpoint_every=1")
     assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_a_run_killed_outright_goes_on_in_the_same_mlflow_run(smoke, monkeypatch):
+    project, _ = smoke
+    command = ("run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=6,sft.checkpoint_every=1")
+    process = project.start(*command)
+    for line in process.stdout:
+        if "hear:" in line:  # the first phase is over, and its checkpoints are written
+            break
+    process.kill()
+    process.communicate(timeout=60)
+    again = project.run(*command)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "Continuing MLflow run" in again.stdout
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    from soundmind_pipeline.tracking import open_experiment
+
+    client, experiment = open_experiment(project.path)
+    runs = [run for run in client.search_runs([experiment]) if run.data.params.get("sft.seed") == "6"]
+    assert [run.info.status for run in runs] == ["FINISHED"]
+    steps = sorted(metric.step for metric in client.get_metric_history(runs[0].info.run_id, "sft/loss"))
+    assert steps == list(range(1, steps[-1] + 1)), "no step lost, none doubled"
+    attached = {item.path for item in client.list_artifacts(runs[0].info.run_id)}
+    assert attached == {"sft_history.csv"}, "the report of an earlier run is not this run's"

@@ -23,15 +23,12 @@ from soundmind_pipeline.tracking import MlflowSink, open_experiment
 
 logger = logging.getLogger("soundmind_pipeline")
 
-ARTIFACTS = (
-    "report.html",
-    "evaluation.json",
-    "metrics.json",
-    "form_accuracies.csv",
-    "sft_history.csv",
-    "rl_history.csv",
-    "figures",
-)
+# What each stage leaves for people to look at and compare.
+ARTIFACTS = {
+    "sft": ("sft_history.csv",),
+    "rl": ("rl_history.csv",),
+    "evaluation": ("report.html", "evaluation.json", "metrics.json", "form_accuracies.csv", "figures"),
+}
 
 
 class TrackingHooks:
@@ -56,7 +53,7 @@ class TrackingHooks:
         """Start the run, or continue the one that a killed process left open; log tags and parameters."""
         from mlflow.entities import Param
 
-        stages = stages_of(pipeline)
+        stages = self._run_stages = stages_of(pipeline)
         flat = {key: value for stage in stages for key, value in parameters_of(stage, self._parameters).items()}
         tags = self._tags(run_params, stages, flat)
         self._client, experiment = open_experiment(self._project)
@@ -117,9 +114,9 @@ class TrackingHooks:
         if self._sink:
             self._sink.flush()
 
-    @hook_impl(tryfirst=True)
+    @hook_impl(trylast=True)
     def after_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Log stage times and the files people compare; end the run as FINISHED."""
+        """Log stage times and the files people compare, the summary's additions included; end the run as FINISHED."""
         seconds = StageRecords(self._reporting / "stages").seconds()
         if self._sink:
             self._sink.log(0, {f"seconds/{stage}": value for stage, value in seconds.items()})
@@ -141,7 +138,9 @@ class TrackingHooks:
         if self._sink is None or self.run_id is None:
             return
         self._sink.flush()
-        for name in ARTIFACTS:
+        # Only what this run made: the report of an earlier run would pass for its own.
+        names = [name for stage in self._run_stages for name in ARTIFACTS.get(stage, ())]
+        for name in names:
             path = self._reporting / name
             if path.exists() and status == "FINISHED":
                 log = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
