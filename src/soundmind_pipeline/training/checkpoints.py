@@ -17,7 +17,7 @@ from torch import Tensor
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.files import sha256_of
 from soundmind_pipeline.training.engine import PolicyEngine
-from soundmind_pipeline.training.fingerprint import differences
+from soundmind_pipeline.training.fingerprint import WORLD_SIZE, differences
 from soundmind_pipeline.training.ranks import Ranks
 
 logger = logging.getLogger(__name__)
@@ -92,6 +92,9 @@ class Checkpoints:
 
         Args:
             resume: False removes whatever is there.
+
+        Raises:
+            SoundmindError: The newest whole checkpoint is this job's, at another number of ranks.
         """
         progress: Progress | None = None
         if self._ranks.is_main:
@@ -154,7 +157,15 @@ class Checkpoints:
             except (OSError, ValueError, KeyError) as error:
                 logger.warning("Checkpoint %s is damaged (%s): falling back to the one before.", folder.name, error)
                 continue
-            if changed := differences(manifest["identity"], self._identity):
+            changed = differences(manifest["identity"], self._identity)
+            if changed == [WORLD_SIZE]:
+                # ZeRO shards the optimizer by rank: other ranks can neither read it nor go on to the same bits.
+                raise SoundmindError(
+                    f"The checkpoint {folder} was written by {manifest['identity'][WORLD_SIZE]} ranks, this job has "
+                    f"{self._identity[WORLD_SIZE]}.",
+                    "Continue with as many ranks (launcher.processes and machines), or start anew with resume: false.",
+                )
+            if changed:
                 named = ", ".join(changed[:5]) + (", …" if len(changed) > 5 else "")
                 logger.info("Checkpoint %s belongs to another job (%s): training starts anew.", folder.name, named)
                 return

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from soundmind_pipeline.training.deepspeed_config import resolve_config
 from soundmind_pipeline.training.params import OptimizerParams, TrainingParams
+from soundmind_pipeline.training.pulse import beat
 from soundmind_pipeline.training.ranks import Ranks
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class PolicyEngine:
         Returns:
             This rank's share of the loss, and the statistics that the module returned.
         """
+        beat("micro-batch")
         loss, statistics = self._engine(micro_batch)
         # DeepSpeed averages gradients over the ranks, ours add up.
         self._engine.backward(loss * self.ranks.world_size)
@@ -84,6 +86,7 @@ class PolicyEngine:
         """
         for group, ours in zip(self._engine.optimizer.param_groups, self._groups, strict=True):
             group["lr"] = lr * ours.lr_scale
+        beat("update", waits=True)
         self._engine.step()
         norm = self._engine.get_global_grad_norm()
         return self._norm if norm is None else float(norm)
@@ -118,6 +121,7 @@ class PolicyEngine:
             folder: An existing folder.
             exclude_frozen: Leave out parameters that are not trained: they come from the upstream policy.
         """
+        beat("checkpoint", waits=True)
         self._engine.save_checkpoint(str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=exclude_frozen)
 
     def load(self, folder: Path) -> None:

@@ -10,8 +10,9 @@ import pandas as pd
 from soundmind_pipeline.files import sha256_of
 from soundmind_pipeline.training.params import TrainingParams
 
-# These change how a job is watched and kept, not what comes out.
-_WITHOUT_EFFECT = ("resume", "checkpoint_every")
+WORLD_SIZE = "world size"
+# These change how a job is started, watched and kept, not what comes out.
+_WITHOUT_EFFECT = ("resume", "checkpoint_every", "launcher")
 _WEIGHTS = ("*.json", "*.safetensors", "*.jinja")
 
 
@@ -32,7 +33,7 @@ def fingerprint(
     """
     dumped = params.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))
     return _flat("", dumped) | _flat("deepspeed.", dict(deepspeed)) | {
-        "world size": str(world_size),
+        WORLD_SIZE: str(world_size),
         "upstream policy": _hash_folder(policy),
         "sample table": _hash_table(index),
     }  # fmt: skip

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from soundmind_pipeline.params import Params
 from soundmind_pipeline.policy.params import LoraParams, NanoPolicyParams, SamplingParams, VllmParams
 from soundmind_pipeline.rewards.params import RewardParams
+from soundmind_pipeline.training.launcher.params import LauncherParams
 from soundmind_pipeline.training.reinforce.params import AlgorithmParams
 
 Part = Literal["audio_tower", "embeddings", "text"]
@@ -74,6 +75,9 @@ class TrainingParams(Params):
 
     optimizer: OptimizerParams = OptimizerParams()
     """AdamW."""
+
+    launcher: LauncherParams = LauncherParams()
+    """How many processes train, and how they are started."""
 
 
 class PhaseParams(Params):

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 
 from soundmind_pipeline.training.allocator import keep_freed_memory
+from soundmind_pipeline.training.pulse import beat
 
 _ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_WORLD_SIZE": "1"}
 
@@ -36,6 +37,7 @@ class Ranks:
         """Sum each of ``values`` over the ranks, in float64."""
         if self.world_size == 1:
             return [float(value) for value in values]
+        beat("sum over ranks", waits=True)
         summed = torch.tensor(list(values), dtype=torch.float64, device=self.device)
         dist.all_reduce(summed)
         return cast("list[float]", summed.tolist())
@@ -44,6 +46,7 @@ class Ranks:
         """The largest of the ranks' values."""
         if self.world_size == 1:
             return value
+        beat("maximum over ranks", waits=True)
         tensor = torch.tensor(value, dtype=torch.int64, device=self.device)
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
         return int(tensor)
@@ -52,6 +55,7 @@ class Ranks:
         """Every rank's ``value`` (any picklable object), in the order of the ranks."""
         if self.world_size == 1:
             return [value]
+        beat("gather from ranks", waits=True)
         values: list[Any] = [None] * self.world_size
         dist.all_gather_object(values, value)
         return values
@@ -60,6 +64,7 @@ class Ranks:
         """Rank 0's ``value`` (any picklable object), on every rank."""
         if self.world_size == 1:
             return value
+        beat("broadcast from rank 0", waits=True)
         box = [value]
         dist.broadcast_object_list(box, src=0)
         return box[0]
@@ -67,6 +72,7 @@ class Ranks:
     def barrier(self) -> None:
         """Wait until every rank is here."""
         if self.world_size > 1:
+            beat("barrier", waits=True)
             dist.barrier()
 
 

@@ -27,7 +27,16 @@ def reinforce(
 ) -> tuple[ModelFolder, pd.DataFrame]:
     """The policy after SoundMind-RL, and the history of the training: one row a round."""
     from soundmind_pipeline.training.deepspeed_config import choose_config
+    from soundmind_pipeline.training.launcher.launch import run_training
     from soundmind_pipeline.training.reinforce.trainer import train_rl
 
-    deepspeed = choose_config(deepspeed_files, params)
-    return train_rl(sft_policy, feature_index, log_mels, work, live_metrics, params, deepspeed)
+    return run_training(
+        train_rl,
+        sft_policy=sft_policy,
+        index=feature_index,
+        log_mels=log_mels,
+        work=work,
+        metrics=live_metrics,
+        params=params,
+        deepspeed=choose_config(deepspeed_files, params),
+    )

@@ -44,7 +44,16 @@ def warm_up(
 ) -> tuple[ModelFolder, pd.DataFrame]:
     """The policy after its curriculum, and the history of the training: one row a step."""
     from soundmind_pipeline.training.deepspeed_config import choose_config
+    from soundmind_pipeline.training.launcher.launch import run_training
     from soundmind_pipeline.training.sft import train_sft
 
-    deepspeed = choose_config(deepspeed_files, params)
-    return train_sft(policy_init, feature_index, log_mels, work, live_metrics, params, deepspeed)
+    return run_training(
+        train_sft,
+        policy_init=policy_init,
+        index=feature_index,
+        log_mels=log_mels,
+        work=work,
+        metrics=live_metrics,
+        params=params,
+        deepspeed=choose_config(deepspeed_files, params),
+    )

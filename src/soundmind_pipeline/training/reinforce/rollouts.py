@@ -16,6 +16,7 @@ from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
 from soundmind_pipeline.policy.rollout.rollouts import RolloutEngine
 from soundmind_pipeline.rewards.scorer import Score, Scorer
 from soundmind_pipeline.training.params import RlParams
+from soundmind_pipeline.training.pulse import beat
 from soundmind_pipeline.training.reinforce.prompts import Question
 from soundmind_pipeline.training.reinforce.sampling import informative_rows
 
@@ -113,6 +114,7 @@ class RolloutWorker:
     ) -> Samples:
         """Sample and score `sampling.n` responses to each question."""
         started = time.perf_counter()
+        beat("rollouts")
         rollouts = self._engine.generate([question.prompt for question in questions], sampling, generator)
         self.seconds += time.perf_counter() - started
         self.tokens += rollouts.tokens

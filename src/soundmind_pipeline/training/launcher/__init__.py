@@ -1,0 +1,1 @@
+"""Starting a training job on several ranks, and watching over it."""
