@@ -44,8 +44,7 @@ repro: setup ## bring every stage up to date with DVC
 ui: setup ## open the MLflow UI on this project's runs
 	@$(BIN)/soundmind ui
 
-bench: setup ## run the benchmarks (installs their peers)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+bench: setup ## run the benchmarks
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what runs have made (data, models, reports); keeps the environment and MLflow's runs

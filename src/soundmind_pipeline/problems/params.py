@@ -1,12 +1,16 @@
 """Parameters of the embedded problem source."""
 
 import re
-from typing import Self
+from typing import Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from soundmind_pipeline.params import Params
 from soundmind_pipeline.problems.verified.language import WORDS
+from soundmind_pipeline.problems.verified.wide import lexicon
+
+_FEWEST_WIDE_WORDS: Final = {"names": 4, "adjectives": 8, "classes": 10, "verbs": 10, "places": 1}
+"""What the longest problem with the most distractors may need."""
 
 
 class SplitCounts(Params):
@@ -23,7 +27,10 @@ class SplitCounts(Params):
 
 
 class FamilyMix(Params):
-    """Relative weights of the major premise's connectives; a weight of 0 leaves a family out."""
+    """Relative weights of the families; a weight of 0 leaves a family out.
+
+    The first five are the nano recipe's, over two atoms and in one wording; the others are *wide* (``WideParams``).
+    """
 
     if_then: float = Field(default=0.48, ge=0)
     """Weight of "if p then q"."""
@@ -39,6 +46,27 @@ class FamilyMix(Params):
 
     not_both: float = Field(default=0.09, ge=0)
     """Weight of "not both p and q"."""
+
+    conditional: float = Field(default=0.0, ge=0)
+    """Weight of one conditional in many wordings, with negated sides and distractors."""
+
+    biconditional: float = Field(default=0.0, ge=0)
+    """Weight of "p if and only if q"."""
+
+    chain: float = Field(default=0.0, ge=0)
+    """Weight of two to four conditionals in a row, told in any order."""
+
+    disjunction: float = Field(default=0.0, ge=0)
+    """Weight of inclusive and exclusive disjunctions of two to four terms."""
+
+    dilemma: float = Field(default=0.0, ge=0)
+    """Weight of a disjunction each of whose terms leads to the claim."""
+
+    syllogism: float = Field(default=0.0, ge=0)
+    """Weight of categorical syllogisms, in all figures and moods."""
+
+    scope: float = Field(default=0.0, ge=0)
+    """Weight of quantifier scope: "everyone likes someone" against "someone is liked by everyone"."""
 
     @model_validator(mode="after")
     def _some_weight(self) -> Self:
@@ -72,6 +100,115 @@ class FallacyRates(Params):
     DC: float = Field(default=0.67, ge=0, le=1)
     """Denying a conjunct: not both p and q, not p, so q."""
 
+    BI: float = Field(default=0.67, ge=0, le=1)
+    """Biconditional, irrelevant fact: p if and only if q, r, so q."""
+
+    CC: float = Field(default=0.67, ge=0, le=1)
+    """Converse up a chain: the last consequent, so the first antecedent."""
+
+    CI: float = Field(default=0.67, ge=0, le=1)
+    """Inverse down a chain: not the first antecedent, so not the last consequent."""
+
+    HC: float = Field(default=0.67, ge=0, le=1)
+    """Hypothetical syllogism read backwards: if p then q, if q then r, so if r then p."""
+
+    BL: float = Field(default=0.67, ge=0, le=1)
+    """Broken link: a chain with one conditional turned round, read as if it were whole."""
+
+    PD: float = Field(default=0.67, ge=0, le=1)
+    """Partial denial: p or q, not r, so q."""
+
+    NX: float = Field(default=0.67, ge=0, le=1)
+    """Exclusive disjunction, irrelevant fact: exactly one of p and q, r, so not q."""
+
+    ID: float = Field(default=0.67, ge=0, le=1)
+    """Incomplete dilemma: p or q, if p then r, if q then s, so r."""
+
+    UM: float = Field(default=0.67, ge=0, le=1)
+    """Undistributed middle: all P are M, all S are M, so all S are P."""
+
+    IA: float = Field(default=0.67, ge=0, le=1)
+    """Illicit major: all M are P, no S are M, so no S are P."""
+
+    II: float = Field(default=0.67, ge=0, le=1)
+    """Illicit minor: all M are P, all M are S, so all S are P."""
+
+    EP: float = Field(default=0.67, ge=0, le=1)
+    """Exclusive premises: no M are P, no S are M, so no S are P."""
+
+    AN: float = Field(default=0.67, ge=0, le=1)
+    """Affirmative conclusion from a negative premise."""
+
+    NA: float = Field(default=0.67, ge=0, le=1)
+    """Negative conclusion from affirmative premises."""
+
+    EF: float = Field(default=0.67, ge=0, le=1)
+    """Existential fallacy: all M are P, all S are M, so some S are P."""
+
+    SS: float = Field(default=0.67, ge=0, le=1)
+    """Scope shift: everyone likes someone, so someone is liked by everyone."""
+
+    SC: float = Field(default=0.67, ge=0, le=1)
+    """Converse of an inclusion: whoever likes somebody helps them, read from helping to liking."""
+
+
+class WideParams(Params):
+    """The wide families: their words, their claims, how hard they are, and how they are told."""
+
+    names: tuple[str, ...] = lexicon.NAMES
+    """Whom propositional problems are about, in lower case."""
+
+    adjectives: tuple[str, ...] = lexicon.ADJECTIVES
+    """What is said of them, in lower case."""
+
+    classes: tuple[str, ...] = lexicon.CLASSES
+    """Classes of syllogisms: singular nouns in lower case whose plural ends in -s."""
+
+    verbs: tuple[str, ...] = lexicon.VERBS
+    """Relations of scope problems: regular verbs in the infinitive."""
+
+    places: tuple[str, ...] = lexicon.PLACES
+    """The groups within which relations are said to hold."""
+
+    claims: ClaimMix = ClaimMix()
+    """Share of problems whose premises entail the natural claim, and share of opposite claims.
+
+    Syllogistic fallacies have natural claims only."""
+
+    levels: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0, 1.0)
+    """Relative weights of the difficulty levels 1, 2, …; a form that reaches none of them takes its nearest level."""
+
+    max_distractors: int = Field(default=3, ge=0, le=3)
+    """Most irrelevant premises of one problem; each adds 1 to the difficulty."""
+
+    negated_sides: Literal["none", "alike", "mixed"] = "mixed"
+    """Which sides of conditionals, disjunctions and the like may be negated (it adds 1 to the difficulty): none, all of
+    a problem's together, or any. Mixed signs tell which side a fact is about."""
+
+    existential_import: bool = False
+    """Whether every class has a member, as in traditional logic (24 valid moods, else 15); the question says which."""
+
+    matched_moods: bool = False
+    """Only moods whose letters are valid in one figure and invalid in another, so that letters tell nothing."""
+
+    @field_validator(*_FEWEST_WIDE_WORDS)
+    @classmethod
+    def _plain_words(cls, words: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        fewest = _FEWEST_WIDE_WORDS[str(info.field_name)]
+        bad = [word for word in words if not re.fullmatch("[a-z]+", word)]
+        if bad:
+            raise ValueError(f"not plain lower-case words: {', '.join(bad)}")
+        if len(set(words)) < max(fewest, len(words)):
+            raise ValueError(f"needs at least {fewest} words, all different")
+        return words
+
+    @field_validator("levels")
+    @classmethod
+    def _some_level(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if not levels or min(levels) < 0 or sum(levels) <= 0:
+            raise ValueError("needs weights of 0 or more, and one above 0")
+        return levels
+
 
 class VerifiedParams(Params):
     """The generator of verified problems: what the questions are about, in which mix, and how its teacher errs."""
@@ -103,14 +240,17 @@ class VerifiedParams(Params):
     fallacies: FallacyRates = FallacyRates()
     """The fallible teacher's error rates."""
 
+    wide: WideParams = WideParams()
+    """The wide families; without effect where their weights in ``families`` are 0."""
+
     dev_share: float = Field(default=0.10, gt=0, lt=0.5)
-    """Share of the atom pairs that only dev problems use, chosen by hash."""
+    """Share of the leak groups (sets of words) that only dev problems use, chosen by hash."""
 
     test_share: float = Field(default=0.20, gt=0, lt=0.5)
-    """Share of the atom pairs that only test problems use, chosen by hash."""
+    """Share of the leak groups (sets of words) that only test problems use, chosen by hash."""
 
     min_test_pairs: int = Field(default=100, ge=1)
-    """Fewest atom pairs that the test split must hold; a lexicon that gives fewer is refused."""
+    """Fewest atom pairs that the test split must hold for the nano recipe's families; fewer are refused."""
 
     @field_validator("names", "adjectives")
     @classmethod

@@ -1,4 +1,4 @@
-"""How far one gets on verified problems without reasoning: classifiers that see too little to solve them.
+"""How far one gets without reasoning: classifiers that see too little to solve the problems.
 
 Each is fitted on the training problems' labels and scored on held-out problems. An accuracy well above one half says
 that the sample set gives its labels away, and an accuracy of a policy is worth what it has above the best of them.
@@ -12,25 +12,56 @@ import numpy as np
 import pandas as pd
 
 from soundmind_pipeline.problems.verified.families import Problem
+from soundmind_pipeline.problems.verified.problems import VerifiedProblem, read_problem
+from soundmind_pipeline.problems.verified.wide.statements import Statement
 
-Feature = Callable[[Problem], Hashable]
+Feature = Callable[[VerifiedProblem], Hashable]
+
+
+def claim_sign(problem: VerifiedProblem) -> Hashable:
+    """Whether the claim affirms; of a wide problem, what kind of statement it is and the signs of its terms."""
+    return problem.claim.positive if isinstance(problem, Problem) else _marks(problem.claim)
+
+
+def minor_sign(problem: VerifiedProblem) -> Hashable:
+    """The same of the minor premise."""
+    return problem.minor.positive if isinstance(problem, Problem) else _marks(problem.premises[problem.minor])
+
+
+def connective(problem: VerifiedProblem) -> Hashable:
+    """The family; of a wide problem, the kinds of its relevant premises."""
+    if isinstance(problem, Problem):
+        return problem.family
+    return tuple(sorted((premise.kind, len(premise.terms)) for premise in problem.core))
+
+
+def major_signs(problem: VerifiedProblem) -> Hashable:
+    """The signs of the major premise; of a wide problem, of all its relevant premises, in no order."""
+    return problem.major if isinstance(problem, Problem) else tuple(sorted(map(_marks, problem.core)))
+
+
+def _marks(statement: Statement) -> tuple[str, tuple[bool, ...]]:
+    return statement.kind, tuple(term.positive for term in statement.terms)
+
 
 SIGN_FEATURES: dict[str, Feature] = {
     "prior": lambda problem: 0,
-    "claim_sign": lambda problem: problem.claim.positive,
-    "minor_sign": lambda problem: problem.minor.positive,
-    "minor_and_claim_signs": lambda problem: (problem.minor.positive, problem.claim.positive),
-    "connective": lambda problem: problem.family,
-    "connective_and_claim_sign": lambda problem: (problem.family, problem.claim.positive),
-    "connective_and_minor_sign": lambda problem: (problem.family, problem.minor.positive),
+    "claim_sign": claim_sign,
+    "minor_sign": minor_sign,
+    "minor_and_claim_signs": lambda problem: (minor_sign(problem), claim_sign(problem)),
+    "connective": connective,
+    "connective_and_claim_sign": lambda problem: (connective(problem), claim_sign(problem)),
+    "connective_and_minor_sign": lambda problem: (connective(problem), minor_sign(problem)),
     "connective_and_signs": lambda problem: (
-        problem.family,
-        problem.major,
-        problem.minor.positive,
-        problem.claim.positive,
+        connective(problem),
+        major_signs(problem),
+        minor_sign(problem),
+        claim_sign(problem),
     ),
 }
-"""Majority votes over a few surface marks; none sees *which* side of the major premise the minor premise names."""
+"""Majority votes over a few surface marks; none sees *which* side of the major premise the minor premise names.
+
+Of a wide problem they even know which premises are relevant, but not which statements speak of the same things."""
 
 BIGRAM_VIEWS: dict[str, tuple[str, ...]] = {
     "claim_bigrams": ("conclusion",),
@@ -43,29 +74,44 @@ BIGRAM_VIEWS: dict[str, tuple[str, ...]] = {
 
 
 def shortcut_accuracies(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
-    """The held-out accuracy of every shortcut.
+    """The held-out accuracy of every shortcut that the rows allow.
 
     Args:
-        train: Rows of the sample table (source ``verified``) to fit on.
-        test: Rows to score on; no pair of atoms in common with ``train`` if the figures are to mean anything.
+        train: Rows of the sample table to fit on.
+        test: Rows to score on; no leak group in common with ``train`` if the figures are to mean anything.
 
     Returns:
-        The keys of ``SIGN_FEATURES`` and ``BIGRAM_VIEWS``; ``natural_claim`` (entailed exactly if the claim is the
-        tempting one: the teacher's greedy verdict); ``sampled_teacher`` (the reference verdicts themselves). The last
-        two are no surface shortcuts: they tell what imitating the teacher is worth.
+        The keys of ``SIGN_FEATURES``, of which there is ``prior`` alone where a row's logical form is not known; those
+        of ``BIGRAM_VIEWS`` that have a text to read; ``natural_claim`` (entailed exactly if the claim is the tempting
+        one: the embedded teacher's greedy verdict), where the kind of every claim is known; ``sampled_teacher`` (the
+        reference verdicts themselves, where there are any). The last two are no surface shortcuts: they tell what
+        imitating the teacher is worth.
     """
-    train_labels, test_labels = (frame["label"].to_numpy(dtype=int) for frame in (train, test))
-    train_problems, test_problems = ([Problem.from_json(text) for text in frame["problem"]] for frame in (train, test))
-    predictions: dict[str, np.ndarray] = {
-        name: _majority_vote(map(feature, train_problems), train_labels, map(feature, test_problems))
-        for name, feature in SIGN_FEATURES.items()
-    }
+    labels, truth = (frame["label"].to_numpy(dtype=int) for frame in (train, test))
+    predictions = _sign_votes(train, labels, test)
     for name, columns in BIGRAM_VIEWS.items():
         train_texts, test_texts = (_join(frame, columns) for frame in (train, test))
-        predictions[name] = _bigram_regression(train_texts, train_labels, test_texts)
-    predictions["natural_claim"] = (test["claim_kind"] == "natural").to_numpy(dtype=int)
-    predictions["sampled_teacher"] = (test["reference_verdict"] == "entailed").to_numpy(dtype=int)
-    return {name: float(np.mean(predicted == test_labels)) for name, predicted in predictions.items()}
+        if any(text.strip() for text in train_texts):
+            predictions[name] = _bigram_regression(train_texts, labels, test_texts)
+    accuracies = {name: float(np.mean(predicted == truth)) for name, predicted in predictions.items()}
+    if test["claim_kind"].notna().all():
+        accuracies["natural_claim"] = float(np.mean((test["claim_kind"] == "natural").to_numpy() == (truth == 1)))
+    told = test["reference_verdict"].notna().to_numpy()
+    if told.any():
+        verdicts = (test["reference_verdict"] == "entailed").to_numpy(dtype=int)
+        accuracies["sampled_teacher"] = float(np.mean((verdicts == truth)[told]))
+    return accuracies
+
+
+def _sign_votes(train: pd.DataFrame, labels: np.ndarray, test: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Predictions of the majority votes over surface marks."""
+    if not all(frame["problem"].notna().all() for frame in (train, test)):
+        return {"prior": _majority_vote([0] * len(train), labels, [0] * len(test))}
+    known, asked = ([read_problem(text) for text in frame["problem"]] for frame in (train, test))
+    return {
+        name: _majority_vote(map(feature, known), labels, map(feature, asked))
+        for name, feature in SIGN_FEATURES.items()
+    }
 
 
 def _majority_vote(train_keys: Iterable[Any], labels: np.ndarray, test_keys: Iterable[Any]) -> np.ndarray:
@@ -96,5 +142,5 @@ def _bigram_regression(train_texts: list[str], labels: np.ndarray, test_texts: l
 
 
 def _join(frame: pd.DataFrame, columns: tuple[str, ...]) -> list[str]:
-    """The named text columns of each row, one after the other."""
-    return [" ".join(texts) for texts in zip(*(frame[column] for column in columns), strict=True)]
+    """The named text columns of each row, one after the other; a null is no text."""
+    return [" ".join(texts) for texts in zip(*(frame[column].fillna("") for column in columns), strict=True)]

@@ -11,14 +11,16 @@ from soundmind_pipeline.problems.params import ClaimMix, FallacyRates, FamilyMix
 from soundmind_pipeline.problems.schema import AUDIO_COLUMNS, TEXT_COLUMNS, TEXT_DTYPES, validate_row
 from soundmind_pipeline.problems.verified.checker import check_reasoning
 from soundmind_pipeline.problems.verified.families import CONDITIONALS, Problem
-from soundmind_pipeline.problems.verified.generate import (
+from soundmind_pipeline.problems.verified.generate import generate_samples
+from soundmind_pipeline.problems.verified.mix import (
     Cell,
     apportion,
+    cell_counts,
     cell_shares,
-    generate_samples,
     leak_group,
     split_pairs,
 )
+from soundmind_pipeline.problems.verified.problems import check_proof
 
 SMALL = VerifiedParams(counts=SplitCounts(train=120, dev=20, test=40))
 
@@ -51,18 +53,21 @@ def test_labels_and_texts_agree_with_the_structured_problem(frame):
         problem = Problem.from_json(row["problem"])
         assert row["label"] == problem.label
         assert (row["family"], row["form"], row["claim_kind"]) == (problem.family, problem.form, problem.claim_kind)
-        assert row["leak_group"] == leak_group(problem.atoms)
+        assert row["leak_group"] == leak_group(problem.core_words)
         assert row["user_content"] == f"{row['major_premise']} but {row['minor_premise']} so {row['conclusion']}."
         check = check_reasoning(row["problem"], row["reference_answer"])
         assert check.valid
-        slipped = problem.is_fallacy and json.loads(row["provenance"])["teacher_drew"]
+        slipped = problem.is_fallacy and json.loads(row["provenance"])["teacher"]["drew"]
         assert check.correct == (not slipped)
         assert row["label_conflict"] == (slipped and row["claim_kind"] == "natural")
 
 
-def test_a_label_0_keeps_its_countermodel_and_a_label_1_has_none(frame):
-    models = frame["provenance"].map(lambda text: json.loads(text)["countermodel"])
-    assert (models.isna() == (frame["label"] == 1)).all()
+def test_a_label_0_keeps_its_countermodel_and_a_label_1_its_derivation(frame):
+    proofs = frame["provenance"].map(lambda text: json.loads(text)["proof"])
+    assert (proofs.map(lambda proof: "countermodel" in proof) == (frame["label"] == 0)).all()
+    assert (proofs.map(lambda proof: "derivation" in proof) == (frame["label"] == 1)).all()
+    for row in frame.head(300).itertuples():
+        assert check_proof(row.problem, row.provenance) == row.label
 
 
 def test_look_up_problems_are_the_majority_and_labels_near_half(frame):
@@ -99,7 +104,8 @@ def test_pairs_are_unordered_and_differ_in_both_words():
     flat = [pair for group in pairs.values() for pair in group]
     names, adjectives = len(VerifiedParams().names), len(VerifiedParams().adjectives)
     assert len(flat) == names * (names - 1) * adjectives * (adjectives - 1) // 2
-    assert leak_group(flat[0]) == leak_group(flat[0][::-1])
+    words = [f"{atom.name} {atom.adjective}" for atom in flat[0]]
+    assert leak_group(words) == leak_group(words[::-1])
     assert all(one.name != other.name and one.adjective != other.adjective for one, other in flat)
 
 
@@ -126,7 +132,7 @@ def test_the_frame_holds_the_cells_that_were_asked_for():
     frame = generate_samples(SMALL)
     train = frame[frame["split"] == "train"]
     counted = Counter(Cell(*row) for row in train[["family", "form", "claim_kind"]].itertuples(index=False))
-    expected = {cell: count for cell, count in apportion(120, cell_shares(SMALL)).items() if count}
+    expected = {cell: count for cell, count in cell_counts(120, SMALL).items() if count}
     assert counted == expected
 
 

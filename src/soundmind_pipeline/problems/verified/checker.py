@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from soundmind_pipeline.problems.verified import language
-from soundmind_pipeline.problems.verified.families import Problem
+from soundmind_pipeline.problems.verified.problems import read_problem, texts_of
 from soundmind_pipeline.problems.verified.teacher import Proof, correct_proof, permitted_proofs
 
 OPEN: Final = "<think>"
@@ -27,7 +26,7 @@ class ReasoningCheck:
 
 
 def check_reasoning(problem_json: str, response: str) -> ReasoningCheck:
-    """Compare a response with the chains of thought that its problem permits.
+    """Compare a response with the chains of thought that its problem permits, in whatever family.
 
     Spacing is free, as are case, hyphen and final punctuation of the answer line; every other character counts.
 
@@ -39,7 +38,7 @@ def check_reasoning(problem_json: str, response: str) -> ReasoningCheck:
     Raises:
         SoundmindError: ``problem_json`` does not hold a problem.
     """
-    problem = Problem.from_json(problem_json)
+    problem = read_problem(problem_json)
     thought, closed, tail = response.partition(CLOSE)
     opened, _, inner = thought.partition(OPEN)
     reasoning, answer = " ".join(inner.split()), _plain_answer(tail)
@@ -50,7 +49,7 @@ def check_reasoning(problem_json: str, response: str) -> ReasoningCheck:
 
     return ReasoningCheck(
         # Spaces on both sides, so that a name is not found as the end of a longer word.
-        restated=f" {language.question(problem)} " in f" {reasoning} ",
+        restated=f" {texts_of(problem).question} " in f" {reasoning} ",
         valid=any(matches(proof) for proof in permitted_proofs(problem)),
         correct=matches(correct_proof(problem)),
     )

@@ -16,10 +16,13 @@ DC     denying a conjunct           no      not both p and q, not p, so q
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.problems.verified.logic import And, Formula, Implies, Literal, Not, Or, entails
+from soundmind_pipeline.problems.verified.wide.certificates import Certificate, Sequent, certify
+from soundmind_pipeline.problems.verified.wide.statements import Statement
 
 CONDITIONALS: Final = ("if_then", "only_if", "reversed_if")
 """Families in which one must look up whether the minor premise names the antecedent or the consequent."""
@@ -99,6 +102,30 @@ class Problem:
     def label(self) -> int:
         """1 if the premises entail the claim, else 0: by the truth table."""
         return int(entails(self.premises, self.claim))
+
+    @property
+    def sequent(self) -> Sequent:
+        """Premises and claim as statements, which certificates are about."""
+        sides = [Literal(index, sign) for index, sign in enumerate(self.major)]
+        if self.family == "not_both":
+            major = Statement("or", tuple(side.opposite for side in sides))
+        elif self.family == "either_or":
+            major = Statement("or", tuple(sides))
+        else:
+            given = antecedent_index(self.family)
+            major = Statement("if", (sides[given], sides[1 - given]))
+        minor, claim = (Statement("fact", (literal,)) for literal in (self.minor, self.claim))
+        return Sequent((major, minor), claim, len(self.atoms))
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """The proof of the label: a derivation or a countermodel."""
+        return certify(self.sequent)
+
+    @property
+    def core_words(self) -> tuple[str, ...]:
+        """What the problem is about, in words: the leak group's key."""
+        return tuple(sorted(f"{atom.name} {atom.adjective}" for atom in self.atoms))
 
     @property
     def affirms(self) -> bool:
