@@ -1,8 +1,10 @@
 import hashlib
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from soundmind_pipeline.files import atomic_directory, atomic_path, replace_directory, sha256_of
+from soundmind_pipeline.files import atomic_directory, atomic_path, move_directory, replace_directory, sha256_of
 
 
 def test_atomic_path_keeps_the_old_file_when_writing_fails(tmp_path):
@@ -44,6 +46,22 @@ def test_replace_directory_moves(tmp_path):
     replace_directory(source, target)
     assert (target / "file").read_text() == "new"
     assert not source.exists()
+
+
+def test_move_directory_replaces_the_target_on_the_same_disk_and_on_another(tmp_path):
+    sources = [tmp_path / "near"]
+    other = Path("/dev/shm")
+    if other.is_dir() and other.stat().st_dev != tmp_path.stat().st_dev:
+        sources.append(Path(tempfile.mkdtemp(dir=other)) / "far")
+    for source in sources:
+        source.mkdir()
+        (source / source.name).write_text("x")
+        move_directory(source, tmp_path / "deep" / "target")
+        assert [path.name for path in (tmp_path / "deep" / "target").iterdir()] == [source.name]
+        assert [path.name for path in (tmp_path / "deep").iterdir()] == ["target"]
+        assert not source.exists()
+    for source in sources[1:]:
+        source.parent.rmdir()
 
 
 def test_sha256_of(tmp_path):

@@ -49,6 +49,17 @@ def replace_directory(source: Path, target: Path) -> None:
     shutil.rmtree(outgoing, ignore_errors=True)
 
 
+def move_directory(source: Path, target: Path) -> None:
+    """Put the folder ``source`` in the place of ``target``, whole or not at all, on another disk too."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_dev == target.parent.stat().st_dev:
+        replace_directory(source, target)
+        return
+    with atomic_directory(target) as temporary:
+        shutil.copytree(source, temporary, dirs_exist_ok=True)
+    shutil.rmtree(source)
+
+
 def sha256_of(path: Path | str) -> str:
     """The SHA-256 of a file's bytes, as 64 lower-case hex digits."""
     with open(path, "rb") as file:

@@ -1,6 +1,7 @@
 import pytest
 
-from soundmind_pipeline.audit.lengths import MEASURES, PAPER, paper_row, percentile, statistics_of
+from soundmind_pipeline.audit.lengths import MEASURES, percentile, statistics_of
+from soundmind_pipeline.problems.published.table3 import PAPER, paper_row
 
 
 def test_statistics_by_hand(make_row):

@@ -1,7 +1,8 @@
 import pytest
 
-from soundmind_pipeline.audit.sources import SourceLabels
+from soundmind_pipeline.audit.sources import agreement_with
 from soundmind_pipeline.errors import SoundmindError
+from soundmind_pipeline.problems.sources.source_labels import SourceLabels
 
 
 def source(label, major="All men are mortal", minor="Tom is a man", conclusion="Tom is mortal"):
@@ -28,7 +29,7 @@ def test_agreement_by_hand(tmp_path, make_row, make_prompt, write_rows):
         make_row(5, label=1, user_content=make_prompt("Not in the source")),
         make_row(6, label=1, user_content="no triplet"),
     ]
-    result = labels.agreement(rows)
+    result = agreement_with(labels, rows)
     assert result["confusion"] == {
         "label_0_source_0": 0,
         "label_0_source_1": 1,
@@ -45,7 +46,7 @@ def test_agreement_by_hand(tmp_path, make_row, make_prompt, write_rows):
 def test_nothing_matched(tmp_path, make_row, write_rows):
     labels = SourceLabels()
     labels.read(write_rows(tmp_path / "logiqa.txt", source(1, conclusion="x")))
-    assert labels.agreement([make_row()])["agreement"] is None
+    assert agreement_with(labels, [make_row()])["agreement"] is None
 
 
 @pytest.mark.parametrize(

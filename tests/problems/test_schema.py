@@ -5,16 +5,35 @@ import pandas as pd
 import pytest
 
 from soundmind_pipeline.problems.params import SplitCounts, VerifiedParams
-from soundmind_pipeline.problems.schema import AUDIO_COLUMNS, SAMPLE_COLUMNS, SAMPLE_DTYPES, TEXT_COLUMNS, validate_row
+from soundmind_pipeline.problems.schema import (
+    AUDIO_COLUMNS,
+    CONSTRUCTED_COLUMNS,
+    NULLABLE_COLUMNS,
+    SAMPLE_COLUMNS,
+    SAMPLE_DTYPES,
+    TEXT_COLUMNS,
+    validate_row,
+)
 from soundmind_pipeline.problems.verified.generate import generate_samples
 
 AUDIO = {
     "question_audio": "data/03_primary/audio/train/0001.wav",
     "question_sha256": "a" * 64,
     "question_seconds": 2.5,
+    "question_speech_seconds": 2.1,
+    "question_loudness_db": -21.5,
     "answer_audio": None,
     "answer_sha256": None,
     "answer_seconds": float("nan"),
+    "answer_speech_seconds": float("nan"),
+    "answer_loudness_db": None,
+}
+ANSWER = {
+    "answer_audio": "data/a.wav",
+    "answer_sha256": "0" * 64,
+    "answer_seconds": 1,
+    "answer_speech_seconds": 0.0,
+    "answer_loudness_db": -90.0,
 }
 
 
@@ -32,8 +51,7 @@ def test_columns():
 def test_a_good_row_passes_with_and_without_audio(good):
     assert validate_row(good) == []
     assert validate_row(good | AUDIO) == []
-    spoken = {"answer_audio": "data/a.wav", "answer_sha256": "0" * 64, "answer_seconds": 1}
-    assert validate_row(good | AUDIO | spoken) == []
+    assert validate_row(good | AUDIO | ANSWER) == []
     assert validate_row(good | {"label": np.int64(good["label"]), "source_label": 1, "difficulty": np.int64(3)}) == []
 
 
@@ -44,7 +62,8 @@ def test_a_good_row_passes_with_and_without_audio(good):
         ("user_content", " \n", "empty"),
         ("user_content", None, "null"),
         ("user_content", 7, "not a text"),
-        ("conclusion", float("nan"), "null"),
+        ("conclusion", " ", "empty"),
+        ("reference_answer", float("nan"), "null"),
         ("label", 2, "neither 0 nor 1"),
         ("label", 0.5, "not a whole number"),
         ("label", "1", "not a whole number"),
@@ -98,10 +117,41 @@ def test_a_missing_column_is_named(good):
         ({"question_seconds": float("inf")}, "question_seconds"),
         ({"question_seconds": float("nan")}, "question_seconds"),
         ({"question_seconds": "2"}, "question_seconds"),
-        ({"answer_audio": "data/a.wav", "answer_sha256": "0" * 64}, "answer_seconds"),
-        ({"answer_audio": "data/a.wav", "answer_seconds": 1.0}, "answer_sha256"),
+        ({"question_speech_seconds": None}, "question_speech_seconds"),
+        ({"question_speech_seconds": -0.1}, "question_speech_seconds"),
+        ({"question_speech_seconds": 2.6}, "question_speech_seconds"),
+        ({"question_loudness_db": float("-inf")}, "question_loudness_db"),
+        ({"question_loudness_db": None}, "question_loudness_db"),
+        (ANSWER | {"answer_seconds": None}, "answer_seconds"),
+        (ANSWER | {"answer_sha256": None}, "answer_sha256"),
+        (ANSWER | {"answer_speech_seconds": None}, "answer_speech_seconds"),
+        (ANSWER | {"answer_loudness_db": float("nan")}, "answer_loudness_db"),
     ],
 )
 def test_bad_audio_is_named(good, update, named):
     [found] = validate_row(good | AUDIO | update)
     assert found.startswith(named)
+
+
+def test_a_published_row_knows_no_logical_form(good):
+    published = good | dict.fromkeys([*CONSTRUCTED_COLUMNS, "source_label"])
+    assert validate_row(published) == []
+    assert validate_row(published | dict.fromkeys(["major_premise", "minor_premise", "conclusion"], float("nan"))) == []
+    reasons = validate_row(good | {"form": None, "difficulty": pd.NA})
+    assert reasons == ["form: null, while family is given", "difficulty: null, while family is given"]
+
+
+def test_a_reference_without_a_verdict_contradicts_no_label(good):
+    silent = good | {"reference_verdict": None, "label_conflict": False}
+    assert validate_row(silent) == []
+    assert validate_row(silent | {"reference_reasoning": None}) == []
+    assert validate_row(good | {"reference_reasoning": None}) == [
+        "reference_reasoning: null, while reference_verdict is given"
+    ]
+    [found] = validate_row(silent | {"label_conflict": True})
+    assert found.startswith("label_conflict: says True")
+
+
+@pytest.mark.parametrize("column", sorted(set(TEXT_COLUMNS) - set(NULLABLE_COLUMNS)))
+def test_any_other_column_must_be_filled(good, column):
+    assert validate_row(good | {column: None}) == [f"{column}: null"]

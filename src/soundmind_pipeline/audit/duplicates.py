@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from soundmind_pipeline.audit.near import Match, ShingleIndex
 from soundmind_pipeline.audit.rows import Row, excerpt
+from soundmind_pipeline.problems.near import Match, ShingleIndex
 
 OnProbe = Callable[[int], object]
 Rows = list[Row]

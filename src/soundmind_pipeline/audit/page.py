@@ -23,6 +23,10 @@ COMPARED: Final = (
     ("answer_words", "answer, words", 1),
     ("question_seconds", "question, s", 2),
     ("answer_seconds", "answer, s", 2),
+    ("question_speech_seconds", "question, s of speech", 2),
+    ("answer_speech_seconds", "answer, s of speech", 2),
+    ("question_words_per_second", "question, words a second", 2),
+    ("answer_words_per_second", "answer, words a second", 2),
 )
 """Lines of the table beside the paper's table 3: key, name, decimals."""
 

@@ -54,6 +54,21 @@ class Row:
     answer_tokens: int
     question_seconds: float | None
     answer_seconds: float | None
+    question_speech_seconds: float | None = None
+    """What of the clip is speech, by voice activity; an annotation file does not tell."""
+    answer_speech_seconds: float | None = None
+    source_label: int | None = None
+    """The source's label, where the row itself tells it."""
+
+    @property
+    def question_words_per_second(self) -> float | None:
+        """How fast the question is spoken; None without its duration."""
+        return self.question_words / self.question_seconds if self.question_seconds else None
+
+    @property
+    def answer_words_per_second(self) -> float | None:
+        """How fast the answer is spoken; None without its duration."""
+        return self.answer_words / self.answer_seconds if self.answer_seconds else None
 
     @property
     def is_conflict(self) -> bool:
@@ -71,7 +86,7 @@ class Row:
         return {"line": self.line, "id": self.id, "label": self.label}
 
 
-def measure(annotation: Annotation, count_tokens: CountTokens | None = None) -> Row:
+def measure(annotation: Annotation, count_tokens: CountTokens | None = None, premises: Premises | None = None) -> Row:
     """Measure one annotation.
 
     The verdict is read in the ``plain`` style of the published annotations, or in the ``think`` style where the answer
@@ -80,8 +95,11 @@ def measure(annotation: Annotation, count_tokens: CountTokens | None = None) -> 
     Args:
         annotation: The row as read.
         count_tokens: Length of a text in tokens; whitespace words if None.
+        premises: The triplet where it is known; else it is looked for in the prompt.
     """
     prompt = split_prompt(annotation.user_content)
+    if premises is None and prompt is not None:
+        premises = prompt.premises
     style: Style = "think" if OPEN in annotation.answer else "plain"
     parsed = parse_verdict(annotation.answer, style)
     unread = parsed.verdict is None
@@ -93,8 +111,8 @@ def measure(annotation: Annotation, count_tokens: CountTokens | None = None) -> 
         label_type=annotation.label_type,
         text=annotation.user_content,
         question=normal_form(annotation.user_content),
-        premises=prompt.premises if prompt else None,
-        major_premise=normal_form(prompt.premises.major) if prompt else None,
+        premises=premises,
+        major_premise=normal_form(premises.major) if premises else None,
         template=prompt.template if prompt else None,
         verdict=parsed.verdict,
         reason=parsed.reason,

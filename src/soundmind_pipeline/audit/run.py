@@ -1,21 +1,25 @@
-"""The audit itself: annotation files in, one document out."""
+"""The audit itself: splits in, one document out."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
 from soundmind_pipeline.audit.duplicates import across, inside, premise_index, question_index
 from soundmind_pipeline.audit.leaks import spelling_table, template_table
-from soundmind_pipeline.audit.lengths import paper_row, statistics_of
-from soundmind_pipeline.audit.near import SHINGLE_WORDS, THRESHOLD
+from soundmind_pipeline.audit.lengths import statistics_of
 from soundmind_pipeline.audit.rows import CountTokens, Row, measure
-from soundmind_pipeline.audit.sources import SourceLabels
+from soundmind_pipeline.audit.sources import agreement_with
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.files import sha256_of
+from soundmind_pipeline.problems.near import SHINGLE_WORDS, THRESHOLD
 from soundmind_pipeline.problems.published.annotations import read_annotations
 from soundmind_pipeline.problems.published.lines import BadRow
+from soundmind_pipeline.problems.published.table3 import paper_row
+from soundmind_pipeline.problems.sources.source_labels import SourceLabels
 
 FORMAT: Final = 1
 """Version of the document: raised when a key changes its meaning or goes away."""
@@ -24,8 +28,24 @@ OnProgress = Callable[[str, int, int], object]
 """Told what is being done, how much of it is done, and how much there is."""
 
 
+@dataclass(frozen=True)
 class SplitRows:
-    """One annotation file, read and measured.
+    """One split, measured."""
+
+    file: str
+    """Where the rows stand."""
+    sha256: str
+    """Of their content."""
+    rows: list[Row]
+    """Those that can be used."""
+    bad_rows: list[dict[str, Any]]
+    """Those that cannot: ``line`` and ``reason``."""
+
+
+def read_split(
+    path: Path, count_tokens: CountTokens | None = None, on_bytes: Callable[[int], object] | None = None
+) -> SplitRows:
+    """Read and measure one annotation file.
 
     Args:
         path: The file.
@@ -35,27 +55,20 @@ class SplitRows:
     Raises:
         SoundmindError: If the file cannot be read, or no line of it is a sample.
     """
-
-    def __init__(
-        self,
-        path: Path,
-        count_tokens: CountTokens | None = None,
-        on_bytes: Callable[[int], object] | None = None,
-    ) -> None:
-        self.path = path
-        self.rows: list[Row] = []
-        self.bad_rows: list[BadRow] = []
-        for annotation in read_annotations(path, on_bytes):
-            if isinstance(annotation, BadRow):
-                self.bad_rows.append(annotation)
-            else:
-                self.rows.append(measure(annotation, count_tokens))
-        if not self.rows:
-            first = f"; line {self.bad_rows[0].line}: {self.bad_rows[0].reason}" if self.bad_rows else " (it is empty)"
-            raise SoundmindError(
-                f"{path}: holds no annotation{first}",
-                hint='each line is a JSON object with "id", "user_content", "answer" and "label" (0 or 1)',
-            )
+    rows: list[Row] = []
+    bad_rows: list[dict[str, Any]] = []
+    for annotation in read_annotations(path, on_bytes):
+        if isinstance(annotation, BadRow):
+            bad_rows.append({"line": annotation.line, "reason": annotation.reason})
+        else:
+            rows.append(measure(annotation, count_tokens))
+    if not rows:
+        first = f"; line {bad_rows[0]['line']}: {bad_rows[0]['reason']}" if bad_rows else " (it is empty)"
+        raise SoundmindError(
+            f"{path}: holds no annotation{first}",
+            hint='each line is a JSON object with "id", "user_content", "answer" and "label" (0 or 1)',
+        )
+    return SplitRows(str(path), sha256_of(path), rows, bad_rows)
 
 
 def audit_files(
@@ -84,10 +97,33 @@ def audit_files(
     labels = SourceLabels()
     for path in sources:
         labels.read(path, _on_bytes(path, tell))
-    splits = {name: SplitRows(path, count_tokens, _on_bytes(path, tell)) for name, path in annotations.items()}
+    splits = {name: read_split(path, count_tokens, _on_bytes(path, tell)) for name, path in annotations.items()}
+    agreement = partial(agreement_with, labels) if sources else None
     rows = {name: split.rows for name, split in splits.items()}
-    repeats, cross = _repeats(rows, tell)
-    audit = {
+    return audit_splits(splits, token_unit, agreement, labels.files, on_progress=on_progress), rows
+
+
+def audit_splits(
+    splits: Mapping[str, SplitRows],
+    token_unit: str,
+    agreement: Callable[[Sequence[Row]], dict[str, Any]] | None = None,
+    source_files: Sequence[Mapping[str, Any]] = (),
+    rows_without_split: Sequence[Mapping[str, Any]] = (),
+    on_progress: OnProgress | None = None,
+) -> dict[str, Any]:
+    """Audit splits that are read and measured; arguments and result as for :func:`audit_files`.
+
+    Args:
+        splits: Split name → rows, compared in this order.
+        token_unit: What lengths in tokens were counted in.
+        agreement: How far the labels of a split agree with its source, where a source is known.
+        source_files: Where the source's labels stand: ``file``, ``rows``, ``bad_rows``.
+        rows_without_split: Rows of the data set that cannot be used and belong to none of the splits.
+        on_progress: For a progress bar.
+    """
+    tell: OnProgress = on_progress or (lambda what, done, total: None)
+    repeats, cross = _repeats({name: split.rows for name, split in splits.items()}, tell)
+    return {
         "format": FORMAT,
         "token_unit": token_unit,
         "near_match": {"similarity": "Jaccard", "shingle_words": SHINGLE_WORDS, "threshold": THRESHOLD},
@@ -97,13 +133,13 @@ def audit_files(
             | repeats[name]
             | _wording(split.rows)
             | {"statistics": statistics_of(split.rows), "paper": paper_row(name)}
-            | {"source": labels.agreement(split.rows) if sources else None}
+            | {"source": agreement(split.rows) if agreement else None}
             for name, split in splits.items()
         },
         "cross_split": cross,
-        "source": {"files": labels.files} if sources else None,
+        "source": {"files": [dict(file) for file in source_files]} if agreement else None,
+        "rows_without_split": [dict(row) for row in rows_without_split],
     }
-    return audit, rows
 
 
 def _on_bytes(path: Path, tell: OnProgress) -> Callable[[int], object]:
@@ -112,18 +148,18 @@ def _on_bytes(path: Path, tell: OnProgress) -> Callable[[int], object]:
 
 
 def _counts(split: SplitRows) -> dict[str, Any]:
-    """Where the rows come from, how many there are, and which lines are none."""
+    """Where the rows come from, how many there are, and which of them cannot be used."""
     rows = split.rows
     ids = Counter(row.id for row in rows if row.id is not None)
     entailed = sum(row.label for row in rows)
     return {
-        "file": str(split.path),
-        "sha256": sha256_of(split.path),
+        "file": split.file,
+        "sha256": split.sha256,
         "lines": len(rows) + len(split.bad_rows),
         "rows": len(rows),
         "entailed": entailed,
         "not_entailed": len(rows) - entailed,
-        "bad_rows": [{"line": bad.line, "reason": bad.reason} for bad in split.bad_rows],
+        "bad_rows": split.bad_rows,
         "rows_without_id": sum(row.id is None for row in rows),
         "duplicate_ids": sorted(name for name, count in ids.items() if count > 1),
         "label_types": dict(Counter(row.label_type for row in rows).most_common()),

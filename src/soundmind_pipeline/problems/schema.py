@@ -1,6 +1,8 @@
 """The sample table: its columns, their types, and the reasons why a row is bad.
 
-One row is one problem. Every source ends in this table; the manifest is this table written to Parquet.
+One row is one problem. Every source ends in this table; the manifest is this table written to Parquet. Between a
+source and the manifest stand steps that fill columns (the prompt, the teacher's answer, speech): until then they are
+null, and :func:`validate_row` is not asked yet.
 """
 
 import json
@@ -8,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 SPLITS: Final = ("train", "dev", "test")
 VERDICTS: Final = ("entailed", "not entailed")
@@ -32,21 +34,29 @@ TEXT_DTYPES: Final[dict[str, str]] = {
     "family": "str",
     "form": "str",
     "claim_kind": "str",
-    "difficulty": "int64",
+    "difficulty": "Int64",
     "problem": "str",
     "provenance": "str",
 }
-"""Columns that a source of problems fills, in order, with their pandas types."""
+"""Columns that a source of problems and the steps of its construction fill, in order, with their pandas types."""
 
 AUDIO_DTYPES: Final[dict[str, str]] = {
     "question_audio": "str",
     "question_sha256": "str",
     "question_seconds": "float64",
+    "question_speech_seconds": "float64",
+    "question_loudness_db": "float64",
     "answer_audio": "str",
     "answer_sha256": "str",
     "answer_seconds": "float64",
+    "answer_speech_seconds": "float64",
+    "answer_loudness_db": "float64",
 }
-"""Columns that speech adds, in order; the answer's are null where only the question is spoken."""
+"""Columns that speech adds, in order; the answer's are null where only the question is spoken.
+
+``…_seconds`` is the clip's length and ``…_speech_seconds`` what of it is speech, by voice activity; ``…_loudness_db``
+is the clip's RMS level in dB of full scale.
+"""
 
 SAMPLE_DTYPES: Final[dict[str, str]] = TEXT_DTYPES | AUDIO_DTYPES
 TEXT_COLUMNS: Final = tuple(TEXT_DTYPES)
@@ -55,8 +65,27 @@ SAMPLE_COLUMNS: Final = tuple(SAMPLE_DTYPES)
 
 ID_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 SHA256_PATTERN: Final = r"[0-9a-f]{64}"
+SPEECH_TOLERANCE: Final = 0.05
+"""Seconds by which voice activity may reach past a clip's end: it counts in frames."""
 
-_NULLABLE_TEXT: Final = {"source_label"}
+CONSTRUCTED_COLUMNS: Final = ("family", "form", "claim_kind", "difficulty", "problem")
+"""What is known of a problem that was generated from a logical form: all filled, or for other sources all null."""
+
+NULLABLE_COLUMNS: Final = (
+    "major_premise",
+    "minor_premise",
+    "conclusion",
+    "reference_reasoning",
+    "reference_verdict",
+    "source_label",
+    *CONSTRUCTED_COLUMNS,
+)
+"""Text columns that may be null in a manifest: the premises where a prompt has no triplet that can be found (LogiQA has
+empty major premises too), the verdict where the reference states none, the reasoning where it has none either."""
+
+CLIP_FIELDS: Final = ("audio", "sha256", "seconds", "speech_seconds", "loudness_db")
+"""What the audio columns say of the ``question_`` and of the ``answer_``."""
+
 _CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "split": SPLITS,
     "reference_verdict": VERDICTS,
@@ -89,7 +118,7 @@ def validate_row(row: Mapping[str, Any]) -> list[str]:
 def _text_defect(name: str, value: Any) -> str | None:
     """What is wrong with one text column's value, or None."""
     if is_null(value):
-        return None if name in _NULLABLE_TEXT else f"{name}: null"
+        return None if name in NULLABLE_COLUMNS else f"{name}: null"
     if TEXT_DTYPES[name] == "str":
         return _string_defect(name, value)
     if name == "label_conflict":
@@ -123,10 +152,26 @@ def _relation_defects(row: Mapping[str, Any]) -> list[str]:
     reasons = []
     if row["uid"] != f"{row['split']}/{row['id']}":
         reasons.append(f"uid: {row['uid']!r} is not split/id")
-    conflict = (row["reference_verdict"] == "entailed") != (row["label"] == 1)
-    if bool(row["label_conflict"]) != conflict:
-        reasons.append(f"label_conflict: says {bool(row['label_conflict'])}, the verdict and the label say {conflict}")
-    if row["reference_reasoning"].strip() not in row["reference_answer"]:
+    reasons += _reference_defects(row)
+    empty = [name for name in CONSTRUCTED_COLUMNS if is_null(row[name])]
+    if empty and len(empty) < len(CONSTRUCTED_COLUMNS):
+        given = next(name for name in CONSTRUCTED_COLUMNS if name not in empty)
+        reasons += [f"{name}: null, while {given} is given" for name in empty]
+    return reasons
+
+
+def _reference_defects(row: Mapping[str, Any]) -> list[str]:
+    """The reference's verdict, reasoning and text against each other and against the label."""
+    verdict, reasoning, says = row["reference_verdict"], row["reference_reasoning"], bool(row["label_conflict"])
+    reasons = []
+    # A reference without a verdict contradicts no label.
+    conflict = not is_null(verdict) and (verdict == "entailed") != (row["label"] == 1)
+    if says != conflict:
+        reasons.append(f"label_conflict: says {says}, the verdict and the label say {conflict}")
+    if is_null(reasoning):
+        if not is_null(verdict):
+            reasons.append("reference_reasoning: null, while reference_verdict is given")
+    elif reasoning.strip() not in row["reference_answer"]:
         reasons.append("reference_answer: does not hold the reference_reasoning")
     return reasons
 
@@ -134,15 +179,14 @@ def _relation_defects(row: Mapping[str, Any]) -> list[str]:
 def _audio_defects(row: Mapping[str, Any]) -> list[str]:
     """Defects of the audio columns: the question's must be filled, the answer's all filled or all null."""
     reasons = _clip_defects("question", row)
-    answer = [row.get(f"answer_{field}") for field in ("audio", "sha256", "seconds")]
-    if not all(is_null(value) for value in answer):
+    if not all(is_null(row.get(f"answer_{field}")) for field in CLIP_FIELDS):
         reasons += _clip_defects("answer", row)
     return reasons
 
 
 def _clip_defects(side: str, row: Mapping[str, Any]) -> list[str]:
-    """Defects of one clip's path, checksum and duration."""
-    path, digest, seconds = (row.get(f"{side}_{field}") for field in ("audio", "sha256", "seconds"))
+    """Defects of one clip's path, checksum, durations and level."""
+    path, digest, seconds, speech, level = (row.get(f"{side}_{field}") for field in CLIP_FIELDS)
     reasons = []
     if not isinstance(path, str) or not path.strip():
         reasons.append(f"{side}_audio: missing")
@@ -150,8 +194,12 @@ def _clip_defects(side: str, row: Mapping[str, Any]) -> list[str]:
         reasons.append(f"{side}_audio: {path!r} is not a POSIX path inside the project")
     if not isinstance(digest, str) or not re.fullmatch(SHA256_PATTERN, digest):
         reasons.append(f"{side}_sha256: {digest!r} is not 64 lower-case hex digits")
-    if seconds is None or not _is_number(seconds) or not math.isfinite(seconds) or seconds <= 0:
+    if not _is_finite(seconds) or seconds <= 0:
         reasons.append(f"{side}_seconds: {seconds!r} is not a positive duration")
+    elif not _is_finite(speech) or not 0 <= speech <= seconds + SPEECH_TOLERANCE:
+        reasons.append(f"{side}_speech_seconds: {speech!r} is not between 0 and the clip's {seconds!r} s")
+    if not _is_finite(level):
+        reasons.append(f"{side}_loudness_db: {level!r} is not a level")
     return reasons
 
 
@@ -170,9 +218,14 @@ def _is_number(value: Any) -> bool:
     return not isinstance(value, str) and not _is_bool(value) and hasattr(value, "__float__")
 
 
+def _is_finite(value: Any) -> TypeGuard[float]:
+    """Whether ``value`` is a finite number."""
+    return _is_number(value) and math.isfinite(value)
+
+
 def _is_whole(value: Any) -> bool:
     """Whether ``value`` is an integral number."""
-    return _is_number(value) and math.isfinite(value) and float(value).is_integer()
+    return _is_finite(value) and float(value).is_integer()
 
 
 def _is_json_object(text: str) -> bool:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.problems.published import lines
-from soundmind_pipeline.problems.published.lines import BadRow, JsonLine, read_objects
+from soundmind_pipeline.problems.published.lines import BadRow, JsonLine, read_object, read_objects
 
 OBJECTS = st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.text(), max_size=3)
 
@@ -111,3 +111,37 @@ def test_no_bytes_crash_the_reader_and_no_line_is_lost(tmp_path_factory, rows):
     for number, line in enumerate(rows, start=1):
         blank = not line.removeprefix(b"\xef\xbb\xbf" if number == 1 else b"").decode("utf-8", "replace").strip()
         assert (number in numbers) != blank
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b" \n ", "empty"),
+        (b'{\n "a": 1,\n}', "not JSON (Expecting property name enclosed in double quotes, line 3, column 1)"),
+        (b"[]", "not a JSON object but []"),
+        (b'{"a": 1, "a": 2}', 'key "a": stands there twice'),
+        (b"\xff", "not UTF-8 (byte 0)"),
+    ],
+)
+def test_a_file_that_is_no_object_is_a_bad_row(tmp_path, content, reason):
+    path = tmp_path / "annotation.json"
+    path.write_bytes(content)
+    assert read_object(path) == BadRow(path, 1, reason)
+
+
+def test_a_file_that_is_an_object(tmp_path):
+    path = tmp_path / "annotation.json"
+    path.write_text('\ufeff{\n  "a": "b"\n}\n', encoding="utf-8")
+    assert read_object(path) == JsonLine(1, {"a": "b"})
+    assert read_object(tmp_path / "lost.json").reason == "cannot be read (No such file or directory)"
+    assert read_object(tmp_path).reason == "cannot be read (Is a directory)"
+
+
+def test_a_file_that_is_too_long_is_a_bad_row(tmp_path, monkeypatch):
+    monkeypatch.setattr("soundmind_pipeline.problems.published.lines.MAX_LINE_BYTES", 8)
+    path = tmp_path / "annotation.json"
+    path.write_text('{"a": 1}')
+    assert isinstance(read_object(path), JsonLine)
+    path.write_text('{"a": 12}')
+    assert read_object(path).reason == "longer than 8 bytes"

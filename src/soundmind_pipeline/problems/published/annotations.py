@@ -52,12 +52,17 @@ def read_annotations(path: Path, on_bytes: OnBytes | None = None) -> Iterator[An
             yield row
             continue
         try:
-            yield _annotation(row)
+            yield parse_annotation(row)
         except FieldError as error:
-            yield BadRow(path, row.line, str(error))
+            yield BadRow(path, row.line, str(error), row.document)
 
 
-def _annotation(row: JsonLine) -> Annotation:
+def parse_annotation(row: JsonLine) -> Annotation:
+    """The sample that a JSON object holds.
+
+    Raises:
+        FieldError: A key is missing or holds something else than it must.
+    """
     document = row.document
     label, label_type = read_label(document)
     return Annotation(

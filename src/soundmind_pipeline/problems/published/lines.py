@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -24,6 +24,8 @@ class BadRow:
     line: int
     """Counted from 1, blank lines included."""
     reason: str
+    document: dict[str, Any] | None = field(default=None, compare=False, repr=False)
+    """The object that stands there, if one does."""
 
     def __str__(self) -> str:
         return f"{self.file}, line {self.line}: {self.reason}"
@@ -64,6 +66,21 @@ def read_objects(path: Path, on_bytes: OnBytes | None = None) -> Iterator[JsonLi
         raise SoundmindError(f"{path}: {error.strerror}", hint="check the file and its rights") from None
 
 
+def read_object(path: Path) -> JsonLine | BadRow:
+    """Read a JSON file that holds one object, with the checks of :func:`read_objects`.
+
+    Returns:
+        The object as line 1, or why there is none; a file that cannot be read is a bad row too.
+    """
+    try:
+        with path.open("rb") as source:
+            content = source.read(MAX_LINE_BYTES + 1)
+    except OSError as error:
+        return BadRow(path, 1, f"cannot be read ({error.strerror})")
+    row = _parse(path, 1, content if len(content) <= MAX_LINE_BYTES else None)
+    return BadRow(path, 1, "empty") if row is None else row
+
+
 def _bounded_lines(source: BinaryIO) -> Iterator[bytes | None]:
     """Lines of a file; None stands for one that is too long, which is passed over piece by piece."""
     while line := source.readline(MAX_LINE_BYTES + 1):
@@ -87,7 +104,7 @@ def _parse(path: Path, number: int, line: bytes | None) -> JsonLine | BadRow | N
     except FieldError as error:
         return BadRow(path, number, str(error))
     except json.JSONDecodeError as error:
-        return BadRow(path, number, f"not JSON ({error.msg}, column {error.colno})")
+        return BadRow(path, number, f"not JSON ({error.msg}, {_place(error)})")
     except (ValueError, RecursionError):  # a number of thousands of digits; brackets nested thousands deep
         return BadRow(path, number, "not JSON that can be read (nested too deep, or a number too long)")
     if not text:
@@ -95,6 +112,12 @@ def _parse(path: Path, number: int, line: bytes | None) -> JsonLine | BadRow | N
     if not isinstance(document, dict):
         return BadRow(path, number, f"not a JSON object but {shown(document)}")
     return JsonLine(number, document)
+
+
+def _place(error: json.JSONDecodeError) -> str:
+    """Where in the text: only a file that is one object has lines."""
+    column = f"column {error.colno}"
+    return column if error.lineno == 1 else f"line {error.lineno}, {column}"
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

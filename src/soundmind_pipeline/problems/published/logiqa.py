@@ -41,7 +41,7 @@ def read_logiqa(path: Path, on_bytes: OnBytes | None = None) -> Iterator[LogiqaP
         try:
             yield _problem(row)
         except FieldError as error:
-            yield BadRow(path, row.line, str(error))
+            yield BadRow(path, row.line, str(error), row.document)
 
 
 def _problem(row: JsonLine) -> LogiqaProblem:

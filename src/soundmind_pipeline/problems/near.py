@@ -7,7 +7,7 @@ the threshold if they share one of their few rarest elements, so each text is co
 import math
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from soundmind_pipeline.problems.published.premises import words_of
@@ -26,6 +26,32 @@ class Match(NamedTuple):
     target: int
     similarity: float
     """Jaccard similarity of the two sets of shingles, at least the threshold."""
+
+
+class DisjointSets:
+    """Positions 0 … ``size`` - 1, each in a set of its own until sets are united."""
+
+    def __init__(self, size: int) -> None:
+        self._parents = list(range(size))
+
+    def find(self, place: int) -> int:
+        """The position that stands for the set of ``place``: its smallest."""
+        parents = self._parents
+        while parents[place] != place:
+            parents[place] = place = parents[parents[place]]
+        return place
+
+    def union(self, one: int, other: int) -> None:
+        """Make one set of the sets of two positions."""
+        first, second = sorted((self.find(one), self.find(other)))
+        self._parents[second] = first
+
+    def members(self) -> dict[int, list[int]]:
+        """The positions of each set, by the one that stands for it."""
+        sets: dict[int, list[int]] = defaultdict(list)
+        for place in range(len(self._parents)):
+            sets[self.find(place)].append(place)
+        return dict(sets)
 
 
 class ShingleIndex:
@@ -78,6 +104,29 @@ class ShingleIndex:
                 on_probe(done)
         return matches
 
+    def linked_pairs(self, threshold: float = THRESHOLD) -> Iterator[tuple[int, int]]:
+        """Pairs of texts at or above the threshold, enough of them to link all texts that a chain of pairs links.
+
+        Args:
+            threshold: In (0, 1].
+
+        Yields:
+            Two positions, the smaller one first; a pair that earlier ones link already is not compared.
+        """
+        postings: dict[int, list[int]] = defaultdict(list)
+        linked = DisjointSets(len(self._records))
+        for place, record in enumerate(self._records):
+            elements = set(record)
+            prefix = self._prefix(place, threshold)
+            for other in sorted({earlier for shingle in prefix for earlier in postings.get(shingle, ())}):
+                if linked.find(other) == linked.find(place):
+                    continue
+                if self._similarity(elements, self._records[other], threshold) >= threshold - 1e-9:
+                    linked.union(other, place)
+                    yield other, place
+            for shingle in prefix:
+                postings[shingle].append(place)
+
     def _prefix(self, index: int, threshold: float) -> Sequence[int]:
         """The rarest shingles of a text, one of which every text that is similar enough must share."""
         record = self._records[index]
@@ -88,18 +137,23 @@ class ShingleIndex:
         elements = set(record)
         best: Match | None = None
         for candidate in candidates:
-            other = self._records[candidate]
-            shorter, longer = sorted((len(record), len(other)))
-            # Similarity is at most the ratio of the sizes.
-            if shorter < (threshold if best is None else best.similarity) * longer - 1e-9:
-                continue
-            common = len(elements.intersection(other))
-            similarity = common / (len(record) + len(other) - common)
+            floor = threshold if best is None else best.similarity
+            similarity = self._similarity(elements, self._records[candidate], floor)
             if similarity >= threshold - 1e-9 and (best is None or similarity > best.similarity):
                 best = Match(candidate, similarity)
                 if similarity == 1:
                     break
         return best
+
+    @staticmethod
+    def _similarity(elements: set[int], record: Sequence[int], floor: float) -> float:
+        """The Jaccard similarity of two texts, or 0 if it cannot reach ``floor``."""
+        shorter, longer = sorted((len(elements), len(record)))
+        # Similarity is at most the ratio of the sizes.
+        if shorter < floor * longer - 1e-9:
+            return 0.0
+        common = len(elements.intersection(record))
+        return common / (len(elements) + len(record) - common)
 
 
 def _shingles(text: str) -> set[tuple[str, ...]]:

@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundmind_pipeline.audit.near import Match, ShingleIndex, _shingles
+from soundmind_pipeline.problems.near import DisjointSets, Match, ShingleIndex, _shingles
 
 TEXTS = st.lists(st.lists(st.sampled_from("abc"), max_size=9).map(" ".join), min_size=1, max_size=12)
 
@@ -35,6 +35,30 @@ def test_it_finds_what_comparing_all_pairs_finds(texts, threshold):
             assert abs(jaccard(texts[probe], texts[found[probe].target]) - best) < 1e-12
         else:
             assert probe not in found
+
+
+@given(TEXTS, st.sampled_from([0.3, 0.5, 0.75, 0.8, 1.0]))
+@settings(max_examples=200, deadline=None)
+def test_linked_pairs_link_what_all_pairs_link(texts, threshold):
+    found, expected = DisjointSets(len(texts)), DisjointSets(len(texts))
+    pairs = list(ShingleIndex(texts).linked_pairs(threshold))
+    for one, other in pairs:
+        assert one < other and jaccard(texts[one], texts[other]) >= threshold - 1e-9
+        found.union(one, other)
+    for other in range(len(texts)):
+        for one in range(other):
+            if jaccard(texts[one], texts[other]) >= threshold:
+                expected.union(one, other)
+    assert found.members() == expected.members()
+    assert len(pairs) == len(texts) - len(expected.members())
+
+
+def test_disjoint_sets():
+    sets = DisjointSets(5)
+    for one, other in ((4, 2), (1, 3), (3, 4), (2, 2)):
+        sets.union(one, other)
+    assert sets.members() == {0: [0], 1: [1, 2, 3, 4]}
+    assert sets.find(4) == 1
 
 
 def test_wording_that_all_texts_share_does_not_make_them_alike():
