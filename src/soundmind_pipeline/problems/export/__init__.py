@@ -1,0 +1,1 @@
+"""Export of a manifest in the layout in which SoundMind is published, with a dataset card and checksums."""
