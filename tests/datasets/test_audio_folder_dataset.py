@@ -49,3 +49,14 @@ def test_speech_that_breaks_off_is_not_taken_for_complete(tmp_path):
         dataset.save(broken())
     assert not dataset.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_the_project_are_linked(project):
+    published = project / "data" / "01_raw" / "question.wav"
+    AudioFolderDataset(filepath=str(published.parent)).save([("question", WAVE)])
+    dataset = AudioFolderDataset(filepath=str(project / "data" / "speech"))
+    dataset.save([("dev/0001", published), ("dev/0002", WAVE)])
+    speech = dataset.load()
+    assert speech["dev/0001"].tolist() == WAVE.tolist()
+    assert speech.recorded_path("dev/0001") == "data/01_raw/question.wav"
+    assert not (project / "data" / "speech" / "dev" / "0001.wav").exists()

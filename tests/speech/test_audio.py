@@ -3,6 +3,7 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 import soundfile
@@ -86,7 +87,7 @@ def damage_text(path: Path) -> None:
         (damage_nan, "not finite"),
         (damage_silent, "silent"),
         (damage_truncated, "truncated"),
-        (damage_header_only, "unreadable"),
+        (damage_header_only, "truncated"),
         (damage_text, "unreadable"),
     ],
 )
@@ -110,6 +111,18 @@ def test_a_streamed_header_that_does_not_know_its_length_is_not_truncation(tmp_p
     data[4:8] = struct.pack("<I", announced)
     path.write_bytes(bytes(data))
     assert len(load_audio(path)) == len(tone())
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 24_000, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_samples_are_those_that_librosa_loads(tmp_path, subtype, rate, channels):
+    wave = 0.2 * np.random.default_rng(rate).standard_normal((rate // 2 + 7, channels))
+    soundfile.write(tmp_path / "clip.wav", wave, rate, subtype=subtype)
+    expected, _ = librosa.load(tmp_path / "clip.wav", sr=16_000)
+    actual = load_audio(tmp_path / "clip.wav")
+    assert actual.dtype == np.float32
+    assert np.array_equal(actual, expected)
 
 
 @pytest.mark.parametrize("wave", [np.zeros(0), np.zeros((2, 2)), np.array([0.1, np.nan])])

@@ -1,5 +1,9 @@
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.speech.audio import AudioError
@@ -44,3 +48,43 @@ def test_an_interrupted_write_keeps_the_old_folder(tmp_path):
         write_audio_folder(tmp_path / "speech", interrupted())
     assert AudioFolder(tmp_path / "speech")["train/0001"][0] == 0.5
     assert [path.name for path in tmp_path.iterdir()] == ["speech"]
+
+
+def test_clips_that_exist_are_linked_not_copied(tmp_path):
+    published = tmp_path / "data" / "raw" / "dev" / "0001" / "question.flac"
+    published.parent.mkdir(parents=True)
+    soundfile.write(published, clip(0.5).repeat(3), 24_000)
+    clips = [("dev/0001", published), ("dev/0002", Path("data/raw/dev/0002/question.mp3")), ("dev/0003", clip(0.25))]
+    write_audio_folder(tmp_path / "data" / "speech", clips, tmp_path)
+    assert [path.name for path in (tmp_path / "data" / "speech").rglob("*.wav")] == ["0003.wav"]
+    folder = AudioFolder(tmp_path / "data" / "speech", "data/speech", tmp_path)
+    assert list(folder) == ["dev/0001", "dev/0002", "dev/0003"]
+    assert len(folder) == 3
+    assert [uid for uid in folder if uid in folder] == ["dev/0001", "dev/0003"]
+    assert len(folder["dev/0001"]) == 800
+    assert folder.recorded_path("dev/0001") == "data/raw/dev/0001/question.flac"
+    assert folder.recorded_path("dev/0003") == "data/speech/dev/0003.wav"
+    assert (folder.is_linked("dev/0001"), folder.is_linked("dev/0003")) == (True, False)
+    copy = pickle.loads(pickle.dumps(folder))
+    assert copy.path("dev/0001") == published
+    with pytest.raises(AudioError, match=r"0002/question\.mp3: missing"):
+        folder["dev/0002"]
+
+
+def test_a_project_whose_data_stand_on_another_disk_can_link(tmp_path):
+    disk, project = tmp_path / "disk", tmp_path / "project"
+    disk.mkdir()
+    (project / "data").mkdir(parents=True)
+    (project / "data" / "raw").symlink_to(disk)
+    soundfile.write(disk / "a.wav", clip(0.5), 16_000)
+    write_audio_folder(project / "speech", [("dev/1", project / "data" / "raw" / "a.wav")], project)
+    assert AudioFolder(project / "speech", "speech", project).recorded_path("dev/1") == "data/raw/a.wav"
+    with pytest.raises(SoundmindError, match="outside the project"):
+        write_audio_folder(project / "speech", [("dev/1", disk / "a.wav")], project)
+
+
+@pytest.mark.parametrize("links", ["{", "[]", '{"a": 1}', '{"dev/1": "/etc/passwd"}', '{"dev/1": "a/../../b.wav"}'])
+def test_damaged_links_are_refused(tmp_path, links):
+    (tmp_path / "links.json").write_text(links)
+    with pytest.raises(SoundmindError, match=r"links\.json is damaged"):
+        AudioFolder(tmp_path)

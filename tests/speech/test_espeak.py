@@ -10,7 +10,9 @@ import pytest
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.speech import espeak
-from soundmind_pipeline.speech.espeak import SAMPLE_RATE, EspeakWorker, Utterance, synthesize_many
+from soundmind_pipeline.speech.engines.engine import SAMPLE_RATE, Utterance
+from soundmind_pipeline.speech.engines.processes import SpeakingProcess
+from soundmind_pipeline.speech.espeak import EspeakEngine, synthesize_many
 
 
 def say(text: str, voice: str = "en-us", words_per_minute: int = 260, pitch: int = 50) -> Utterance:
@@ -28,18 +30,22 @@ MIXED = [
 ]
 
 
+def start(voice: str = "en-us", seconds: float = 60.0) -> SpeakingProcess:
+    return EspeakEngine(workers=1, seconds=seconds).start(voice)
+
+
 @pytest.fixture
-def started(monkeypatch) -> list[EspeakWorker]:
-    """Every worker that the test starts, in order."""
-    workers: list[EspeakWorker] = []
+def started(monkeypatch) -> list[SpeakingProcess]:
+    """Every process that the test starts, in order."""
+    found: list[SpeakingProcess] = []
 
-    class Recorded(EspeakWorker):
-        def __init__(self, *args) -> None:
-            super().__init__(*args)
-            workers.append(self)
+    class Recorded(SpeakingProcess):
+        def __init__(self, *args, **named) -> None:
+            super().__init__(*args, **named)
+            found.append(self)
 
-    monkeypatch.setattr(espeak, "EspeakWorker", Recorded)
-    return workers
+    monkeypatch.setattr(espeak, "SpeakingProcess", Recorded)
+    return found
 
 
 def test_the_same_utterance_gives_the_same_bytes_in_any_company():
@@ -63,7 +69,7 @@ def test_a_wave_is_float32_at_16_khz_of_plausible_length_and_loudness():
 
 
 def test_resampling_keeps_the_duration():
-    with EspeakWorker("en-us") as worker:
+    with start() as worker:
         assert worker.sample_rate == 22_050
         wave = worker.speak(say("anna is rich"))
         worker.sample_rate = 44_100  # as if the engine had spoken twice as fast
@@ -86,7 +92,7 @@ def test_what_the_engine_would_bend_is_refused(broken):
 
 
 def test_a_worker_that_is_killed_gives_an_error_with_the_text():
-    with EspeakWorker("en-us") as worker:
+    with start() as worker:
         worker.speak(say("one"))
         os.kill(worker.process.pid, signal.SIGKILL)
         with pytest.raises(SoundmindError, match=r"died \(exit status -9\) when asked to speak 'two'"):
@@ -94,18 +100,52 @@ def test_a_worker_that_is_killed_gives_an_error_with_the_text():
 
 
 def test_an_utterance_without_end_is_given_up_and_the_worker_lives():
-    with EspeakWorker("en-us", seconds=0.02) as worker:
+    with start(seconds=0.02) as worker:
         with pytest.raises(SoundmindError, match=r"speak 'word word .*no end after 0\.02 s"):
             worker.speak(say("word " * 20_000))
         assert len(worker.speak(say("on"))) > 0
 
 
 def test_a_worker_that_cannot_start_says_why(monkeypatch, tmp_path):
-    broken = tmp_path / "broken.py"
-    broken.write_text("raise RuntimeError('no data folder')")
-    monkeypatch.setattr(espeak.espeak_worker, "__file__", str(broken))
-    with pytest.raises(SoundmindError, match=r"exit status 1\) when asked to start.*no data folder"):
-        EspeakWorker("en-us")
+    (tmp_path / "broken_worker.py").write_text("raise RuntimeError('no data folder')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(SoundmindError, match=r"(?s)exit status 1\) when asked to start.*no data folder.*check it"):
+        SpeakingProcess("Broken", ["broken_worker"], hint="check it")
+
+
+def test_an_engine_lives_through_several_calls_and_the_death_of_a_worker(started):
+    with EspeakEngine(workers=1) as engine:
+        first = next(engine.speak_many([say("one")])).tobytes()
+        os.kill(started[0].process.pid, signal.SIGKILL)
+        with pytest.raises(SoundmindError, match="'two'"):
+            started[0].speak(say("two"))
+        assert next(engine.speak_many([say("one")])).tobytes() == first
+        assert len(started) == 2
+    assert all(process.process.returncode is not None for process in started)
+
+
+def test_utterances_are_read_no_further_than_a_little_ahead():
+    read = []
+
+    def endless():
+        while True:
+            read.append(1)
+            yield say("tom is happy")
+
+    with EspeakEngine(workers=2) as engine:
+        waves = engine.speak_many(endless())
+        for _ in range(5):
+            next(waves)
+        waves.close()
+    assert 5 <= len(read) <= 5 + 8 * 2
+
+
+@pytest.mark.parametrize(
+    "broken", [Utterance("tom", "en-us"), Utterance("tom", "en-us", 260), Utterance("tom", "en-us", 260, 50, 1.0)]
+)
+def test_an_utterance_for_another_engine_is_refused(broken):
+    with EspeakEngine() as engine, pytest.raises(SoundmindError, match="wants words per minute and a pitch"):
+        next(engine.speak_many([broken]))
 
 
 def test_leaving_early_leaves_no_process_behind(started):
@@ -124,8 +164,8 @@ def test_no_more_workers_than_utterances(started):
 
 def test_workers_do_not_outlive_a_parent_that_dies():
     code = (
-        "import os; from soundmind_pipeline.speech.espeak import EspeakWorker; "
-        "print(EspeakWorker('en-us').process.pid, flush=True); os._exit(1)"
+        "import os; from soundmind_pipeline.speech.espeak import EspeakEngine; "
+        "print(EspeakEngine().start('en-us').process.pid, flush=True); os._exit(1)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     pid = int(done.stdout)

@@ -1,12 +1,20 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from transformers import WhisperFeatureExtractor
 from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniAudioEncoder
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.speech.espeak import Utterance, synthesize_many
-from soundmind_pipeline.speech.log_mel import MINIMUM_SAMPLES, SAMPLE_RATE, audio_token_count, log_mel
+from soundmind_pipeline.speech.log_mel import (
+    MINIMUM_SAMPLES,
+    SAMPLE_RATE,
+    audio_token_count,
+    log_mel,
+    resampled_frame_count,
+)
 
 torch.set_num_threads(1)
 
@@ -53,6 +61,30 @@ def test_the_input_is_left_alone_and_other_layouts_are_read():
     assert np.array_equal(log_mel(wave.astype(np.float64)), result)
     assert np.array_equal(log_mel(np.repeat(wave, 2)[::2]), result)
     assert result.flags.c_contiguous
+
+
+def test_the_number_of_threads_changes_nothing_and_is_left_alone():
+    wave = chirp(20 * SAMPLE_RATE)
+    alone = log_mel(wave)
+    torch.set_num_threads(2)
+    try:
+        assert np.array_equal(log_mel(wave), alone)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_frames_do_not_depend_on_what_follows_later_than_their_window():
+    # Frames are computed in blocks: no seam may show. The loudest sample bounds the range, so it stands in both.
+    wave = chirp(12 * SAMPLE_RATE)
+    wave[0] = 1.0
+    assert np.abs(log_mel(wave)[:900] - log_mel(wave[: 10 * SAMPLE_RATE])[:900]).max() <= 1e-5
+
+
+@given(st.integers(200, 100_000_000), st.sampled_from([8000, 11025, 16000, 22050, 24000, 32000, 44100, 48000, 96000]))
+def test_frames_are_known_from_the_duration(samples, rate):
+    resampled = -(-samples * SAMPLE_RATE // rate)
+    assert resampled_frame_count(samples / rate) == resampled // 160
 
 
 @pytest.mark.parametrize("wave", [np.zeros(0), np.zeros(MINIMUM_SAMPLES - 1), np.zeros((2, 4000))])

@@ -12,6 +12,10 @@ from soundmind_pipeline.speech.params import SpeechParams
         ({"words_per_minute": 200}, "words_per_minute"),
         ({"workers": 0}, "workers"),
         ({"worker": 2}, "worker"),
+        ({"engine": "festival"}, "engine"),
+        ({"piper": {"speed": [1.2, 0.8]}}, "the low end 1.2 is above the high end 0.8"),
+        ({"kokoro": {"speed": [0.2, 1.0]}}, "kokoro.speed"),
+        ({"piper": {"noise": 0.5}}, "piper.noise"),
     ],
 )
 def test_wrong_values_are_named(values, named):

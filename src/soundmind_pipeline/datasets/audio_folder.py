@@ -1,4 +1,4 @@
-"""A folder of WAV files, written whole or not at all and read one clip at a time."""
+"""A folder of clips and links to clips, written whole or not at all and read one clip at a time."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,11 +11,13 @@ from kedro.utils import find_kedro_project
 from soundmind_pipeline.speech.audio_folder import AudioFolder, write_audio_folder
 
 
-class AudioFolderDataset(AbstractDataset[Iterable[tuple[str, np.ndarray]], AudioFolder]):
+class AudioFolderDataset(AbstractDataset[Iterable[tuple[str, np.ndarray | Path]], AudioFolder]):
     """Saves ``(uid, wave)`` pairs as ``<filepath>/<split>/<id>.wav``; loads a lazy mapping from uid to wave.
 
-    Waves are ``[samples]`` float32 mono 16 kHz. The pairs may come from an iterable that makes them on the way; the
-    folder appears once the last is written. Tables record clips relative to the Kedro project that holds the folder.
+    Waves are ``[samples]`` float32 mono 16 kHz. A pair ``(uid, path)`` stands for a clip that exists elsewhere in the
+    project: it is linked (``<filepath>/links.json``), not copied. The pairs may come from an iterable that makes them
+    on the way; the folder appears once the last is written. Tables record clips relative to the Kedro project that
+    holds the folder.
 
     Example usage for the YAML API:
 
@@ -46,13 +48,17 @@ class AudioFolderDataset(AbstractDataset[Iterable[tuple[str, np.ndarray]], Audio
         """
         if not self._exists():
             raise DatasetError(f"{self._path} does not exist: run the stage that builds it first.")
-        path = self._path.absolute()  # not resolved: `data` may be a link to a larger disk
-        project = find_kedro_project(path)
-        return AudioFolder(path, (path.relative_to(project) if project else path).as_posix())
+        path, project = self._places()
+        return AudioFolder(path, (path.relative_to(project) if project else path).as_posix(), project)
 
-    def save(self, data: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Write every clip; what stood in the folder before is gone afterwards."""
-        write_audio_folder(self._path, data)
+    def save(self, data: Iterable[tuple[str, np.ndarray | Path]]) -> None:
+        """Write or link every clip; what stood in the folder before is gone afterwards."""
+        path, project = self._places()
+        write_audio_folder(path, data, project)
+
+    def _places(self) -> tuple[Path, Path | None]:
+        path = self._path.absolute()  # not resolved: `data` may be a link to a larger disk
+        return path, find_kedro_project(path)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

@@ -1,21 +1,22 @@
-"""Log-mels in safetensors shards, written whole or not at all and read one clip at a time."""
+"""Log-mels by uid: kept in safetensors shards, or where to compute them from; written whole or not at all."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from kedro.io import AbstractDataset, DatasetError
 
-from soundmind_pipeline.speech.shards import LogMelStore, write_log_mel_shards
+from soundmind_pipeline.files import move_directory
+from soundmind_pipeline.speech.log_mels import CLIPS_NAME, ComputedLogMels, LogMels, read_clips, write_clips
+from soundmind_pipeline.speech.shards import LogMelStore
 
 
-class LogMelShardsDataset(AbstractDataset[Iterable[tuple[str, np.ndarray]], LogMelStore]):
-    """Saves ``(uid, log_mel [frames, 128] float32)`` pairs; loads a store that reads a clip when asked for it.
+class LogMelShardsDataset(AbstractDataset[LogMels, LogMels]):
+    """Loads a mapping from uid to log-mel ``[frames, 128]`` float32, which reads or computes a clip when asked for it.
+
+    Saving moves the folder of a store into place; of log-mels that are computed it writes where the sound files stand.
 
     Args:
-        filepath: The folder of the shards.
-        shard_megabytes: Size from which a shard is closed, in MiB.
+        filepath: The folder.
         metadata: For other tools.
 
     Example usage for the YAML API:
@@ -35,27 +36,36 @@ class LogMelShardsDataset(AbstractDataset[Iterable[tuple[str, np.ndarray]], LogM
     ```
     """
 
-    def __init__(self, *, filepath: str, shard_megabytes: int = 128, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._path = Path(filepath)
-        self._shard_megabytes = shard_megabytes
         self.metadata = metadata
 
-    def load(self) -> LogMelStore:
-        """The store; its index is read, its log-mels are not.
+    def load(self) -> LogMels:
+        """The log-mels, of which only the index is read.
 
         Raises:
             DatasetError: The folder does not exist. Its cause names a shard that is missing or damaged.
         """
         if not self._exists():
             raise DatasetError(f"{self._path} does not exist: run the stage that builds it first.")
-        return LogMelStore(self._path)
+        return read_clips(self._path) if (self._path / CLIPS_NAME).is_file() else LogMelStore(self._path)
 
-    def save(self, data: Iterable[tuple[str, np.ndarray]]) -> None:
-        """Write every log-mel; what stood in the folder before is gone afterwards."""
-        write_log_mel_shards(self._path, data, self._shard_megabytes << 20)
+    def save(self, data: LogMels) -> None:
+        """Put ``data`` in place; what stood in the folder before is gone afterwards.
+
+        Raises:
+            DatasetError: ``data`` is neither a store nor computed from sound files.
+        """
+        if isinstance(data, ComputedLogMels):
+            write_clips(self._path, data)
+        elif isinstance(data, LogMelStore):
+            if data.folder.resolve() != self._path.resolve():
+                move_directory(data.folder, self._path)
+        else:
+            raise DatasetError(f"{type(data).__name__} cannot be saved: need LogMelStore or ComputedLogMels.")
 
     def _exists(self) -> bool:
         return self._path.is_dir()
 
     def _describe(self) -> dict[str, Any]:
-        return {"filepath": str(self._path), "shard_megabytes": self._shard_megabytes}
+        return {"filepath": str(self._path)}

@@ -1,12 +1,11 @@
 """A Hugging Face folder (model, adapter or processor) as a dataset."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kedro.io import AbstractDataset, DatasetError
 
-from soundmind_pipeline.files import atomic_directory, replace_directory
+from soundmind_pipeline.files import move_directory
 
 if TYPE_CHECKING:
     from soundmind_pipeline.policy.folder import ModelFolder
@@ -57,15 +56,9 @@ class ModelFolderDataset(AbstractDataset["ModelFolder", "ModelFolder"]):
         source = Path(data.path)
         if source.resolve() == self._path.resolve():
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         if data.is_adapter and data.base.path.is_dir():
             rebase_adapter(data, data.base, seen_from=self._path)
-        if source.stat().st_dev == self._path.parent.stat().st_dev:
-            replace_directory(source, self._path)
-            return
-        with atomic_directory(self._path) as temporary:
-            shutil.copytree(source, temporary, dirs_exist_ok=True)
-        shutil.rmtree(source)
+        move_directory(source, self._path)
 
     def _exists(self) -> bool:
         return self._path.is_dir() and any(self._path.iterdir())

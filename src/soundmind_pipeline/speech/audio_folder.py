@@ -1,7 +1,10 @@
-"""A folder of clips, read one at a time."""
+"""A folder of clips, read one at a time: clips of its own, and links to clips that stay where they are."""
 
+import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Final
 
 import numpy as np
 
@@ -9,26 +12,42 @@ from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.files import atomic_directory
 from soundmind_pipeline.speech.audio import load_audio, write_wav
 
+LINKS_NAME: Final = "links.json"
+"""Maps the uid of each linked clip to its file, relative to the project, with forward slashes."""
+
 
 class AudioFolder(Mapping[str, np.ndarray]):
-    """Maps a uid (``split/id``) to its wave, ``[samples]`` float32 mono 16 kHz, read from ``<folder>/<uid>.wav``.
+    """Maps a uid (``split/id``) to its wave, ``[samples]`` float32 mono 16 kHz.
+
+    A clip is read from ``<folder>/<uid>.wav``, or from where ``links.json`` says: published audio is used in place,
+    in any format that :func:`~soundmind_pipeline.speech.audio.load_audio` reads.
 
     Args:
         folder: Where the clips stand.
         recorded_as: The folder's name in tables: its path relative to the project, with forward slashes.
+        project: What linked files are relative to; the current folder if not given.
+
+    Raises:
+        SoundmindError: ``links.json`` is damaged, or a link in it would lead out of the project.
     """
 
-    def __init__(self, folder: Path | str, recorded_as: str | None = None) -> None:
+    def __init__(self, folder: Path | str, recorded_as: str | None = None, project: Path | None = None) -> None:
         self.folder = Path(folder)
         self._recorded_as = recorded_as or self.folder.as_posix()
+        self._project = project or Path()
+        self._links = _read_links(self.folder / LINKS_NAME)
 
     def path(self, uid: str) -> Path:
         """The file of one clip, whether or not it exists."""
-        return clip_path(self.folder, uid)
+        return self._project / self._links[uid] if uid in self._links else clip_path(self.folder, uid)
 
     def recorded_path(self, uid: str) -> str:
         """The file of one clip as tables record it."""
-        return f"{self._recorded_as}/{uid}.wav"
+        return self._links.get(uid) or f"{self._recorded_as}/{uid}.wav"
+
+    def is_linked(self, uid: str) -> bool:
+        """Whether the clip stands elsewhere, where nobody may change it."""
+        return uid in self._links
 
     def __getitem__(self, uid: str) -> np.ndarray:
         """The wave of ``uid``.
@@ -42,11 +61,30 @@ class AudioFolder(Mapping[str, np.ndarray]):
         return isinstance(uid, str) and self.path(uid).is_file()
 
     def __iter__(self) -> Iterator[str]:
-        for file in sorted(self.folder.rglob("*.wav")):
-            yield file.relative_to(self.folder).with_suffix("").as_posix()
+        own = {file.relative_to(self.folder).with_suffix("").as_posix() for file in self.folder.rglob("*.wav")}
+        yield from sorted(own | set(self._links))
 
     def __len__(self) -> int:
-        return sum(1 for _ in self.folder.rglob("*.wav"))
+        return sum(1 for _ in self)
+
+
+def _read_links(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        links = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    if not isinstance(links, dict):
+        raise _damaged(path, "it holds no object")
+    for uid, file in links.items():
+        if not isinstance(file, str) or PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
+            raise _damaged(path, f"{uid!r} leads to {file!r}, which is no path inside the project")
+    return links
+
+
+def _damaged(path: Path, detail: str) -> SoundmindError:
+    return SoundmindError(f"{path} is damaged: {detail}.", hint="Build it anew: `kedro run --pipeline=ingestion`.")
 
 
 def clip_path(folder: Path, uid: str) -> Path:
@@ -61,8 +99,38 @@ def clip_path(folder: Path, uid: str) -> Path:
     return folder / f"{uid}.wav"
 
 
-def write_audio_folder(folder: Path | str, clips: Iterable[tuple[str, np.ndarray]]) -> None:
-    """Write ``(uid, wave [samples] 16 kHz)`` pairs as 16-bit WAV files; the folder appears whole or not at all."""
+def write_audio_folder(
+    folder: Path | str, clips: Iterable[tuple[str, np.ndarray | Path]], project: Path | None = None
+) -> None:
+    """Write clips as 16-bit WAV files and record where the others stand; the folder appears whole or not at all.
+
+    Args:
+        folder: What stands there is replaced.
+        clips: ``(uid, wave [samples] 16 kHz)``, or ``(uid, file)`` for a clip that is linked, its path absolute or
+            relative to the project.
+        project: What links are recorded relative to; the current folder if not given.
+
+    Raises:
+        SoundmindError: A linked file stands outside the project.
+    """
+    project = (project or Path()).absolute()
+    links: dict[str, str] = {}
     with atomic_directory(folder) as temporary:
-        for uid, wave in clips:
-            write_wav(clip_path(temporary, uid), wave)
+        for uid, clip in clips:
+            if isinstance(clip, Path):
+                links[uid] = _link(clip, project)
+            else:
+                write_wav(clip_path(temporary, uid), clip)
+        if links:
+            (temporary / LINKS_NAME).write_text(json.dumps(links, ensure_ascii=False, indent=0), encoding="utf-8")
+
+
+def _link(file: Path, project: Path) -> str:
+    # By its name, not where symbolic links lead: a folder of the project may stand on a larger disk.
+    path = Path(os.path.normpath(project / file))
+    if not path.is_relative_to(project):
+        raise SoundmindError(
+            f"{file} stands outside the project {project}, so no table could name it.",
+            hint="Link its folder into the project: `ln -s FOLDER data/01_raw/soundmind`.",
+        )
+    return path.relative_to(project).as_posix()

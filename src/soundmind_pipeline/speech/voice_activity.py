@@ -3,6 +3,7 @@
 This tells speech from silence and from steady noise below it; it does not tell speech from music or from loud noise.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -32,11 +33,18 @@ def frame_levels(wave: np.ndarray, rate: int) -> np.ndarray:
         ``[frames]`` float64, dB of full scale, -120 at the least; a clip shorter than a frame has one frame.
     """
     length, hop = round(FRAME_SECONDS * rate), round(HOP_SECONDS * rate)
-    energy = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
-    starts = np.arange(0, max(1, len(wave) - length + 1), hop)
-    ends = np.minimum(starts + length, len(wave))
-    mean = (energy[ends] - energy[starts]) / np.maximum(1, ends - starts)
-    return 10 * np.log10(np.maximum(mean, 1e-12))
+    if len(wave) <= length:
+        return _decibels(np.square(wave, dtype=np.float64).sum(keepdims=True) / max(1, len(wave)))
+    # Frames overlap: the energy of the blocks that they share is summed once.
+    block = math.gcd(length, hop)
+    blocks = np.reshape(wave[: len(wave) // block * block], (-1, block))
+    energy = np.concatenate([[0.0], np.cumsum(np.einsum("ij,ij->i", blocks, blocks), dtype=np.float64)])
+    starts = np.arange(0, len(wave) - length + 1, hop) // block
+    return _decibels((energy[starts + length // block] - energy[starts]) / length)
+
+
+def _decibels(power: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(np.maximum(power, 1e-12))
 
 
 def threshold(levels: np.ndarray) -> float:

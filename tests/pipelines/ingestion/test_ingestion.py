@@ -1,7 +1,6 @@
 import typing
 
 import numpy as np
-import pandas as pd
 import pytest
 from kedro.runner import SequentialRunner
 
@@ -11,9 +10,13 @@ from soundmind_pipeline.pipelines import ingestion
 from soundmind_pipeline.pipelines.ingestion.params import IngestionParams
 from soundmind_pipeline.problems.params import SplitCounts, VerifiedParams
 from soundmind_pipeline.problems.schema import SAMPLE_COLUMNS, validate_row
+from soundmind_pipeline.problems.verified.generate import generate_samples
 from soundmind_pipeline.speech.params import SpeechParams
 
 TINY = IngestionParams(verified=VerifiedParams(counts=SplitCounts(train=20, dev=20, test=20)))
+
+TEXT = ("collect_problems", "colloquialize", "teach")
+CHECKS = ("plan_speech", "scan_speech", "build_manifest", "examine_manifest", "release_manifest")
 
 
 def run(catalog, *nodes: str) -> None:
@@ -32,6 +35,9 @@ def test_problems_become_speech_and_a_manifest(project_catalog, tmp_path):
         assert row.question_audio == f"data/02_intermediate/speech/{row.uid}.wav"
         assert sha256_of(tmp_path / row.question_audio) == row.question_sha256
         assert 1.5 < row.question_seconds < 5
+        assert 1 < row.question_speech_seconds <= row.question_seconds
+        assert -40 < row.question_loudness_db < -10
+    assert manifest["answer_audio"].isna().all()
     assert '"voice": "en-us"' in manifest["provenance"][0]
     assert len(catalog.load("quarantine")) == 0
     assert catalog.load("expectation_results")["success"]
@@ -41,7 +47,7 @@ def test_problems_become_speech_and_a_manifest(project_catalog, tmp_path):
 def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(project_catalog, tmp_path):
     def checksums(speech: SpeechParams) -> dict[str, str]:
         catalog = project_catalog("ingestion", params_ingestion=TINY.model_copy(update={"speech": speech}))
-        run(catalog, "generate_problems")
+        run(catalog, *TEXT)
         run(catalog, "plan_speech", "speak_questions")
         speech_folder = catalog.load("question_speech")
         return {uid: sha256_of(speech_folder.path(uid)) for uid in speech_folder}
@@ -53,14 +59,13 @@ def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(proj
 
 def test_damaged_speech_is_set_aside_with_its_reason_and_too_much_of_it_stops_the_stage(project_catalog, tmp_path):
     catalog = project_catalog("ingestion", params_ingestion=TINY)
-    run(catalog, "generate_problems")
-    run(catalog, "plan_speech", "speak_questions")
+    run(catalog, *TEXT, "plan_speech", "speak_questions", "speak_answers")
     speech = tmp_path / "data/02_intermediate/speech"
     (speech / "train/0003.wav").unlink()
     clip = speech / "test/0001.wav"
     clip.write_bytes(clip.read_bytes()[:-5000])
     with pytest.raises(SoundmindError, match="2 of 60 rows are in quarantine") as caught:
-        run(catalog, "plan_speech", "build_manifest", "examine_manifest", "release_manifest")
+        run(catalog, *CHECKS)
     assert "train/0003 (data/02_intermediate/speech/train/0003.wav): question_audio: missing" in str(caught.value)
     quarantine = catalog.load("quarantine")
     assert quarantine["uid"].tolist() == ["train/0003", "test/0001"]
@@ -68,7 +73,7 @@ def test_damaged_speech_is_set_aside_with_its_reason_and_too_much_of_it_stops_th
     assert not catalog.exists("manifest")
 
     catalog["params:ingestion"].save(TINY.model_copy(update={"max_quarantined": 0.1}))
-    run(catalog, "plan_speech", "build_manifest", "examine_manifest", "release_manifest")
+    run(catalog, *CHECKS)
     assert len(catalog.load("manifest")) == 58
 
 
@@ -97,20 +102,20 @@ def test_the_parameters_that_ship_are_the_defaults(base_parameters):
     assert IngestionParams(**base_parameters("ingestion")) == IngestionParams()
 
 
-def test_speech_is_made_only_while_it_is_written(project_catalog, monkeypatch):
+def test_speech_is_made_only_while_it_is_written(monkeypatch):
     from soundmind_pipeline.pipelines.ingestion import nodes
-    from soundmind_pipeline.speech import espeak
+    from soundmind_pipeline.speech.espeak import EspeakEngine
 
     asked = []
 
-    def fake(utterances, workers):
+    def fake(self, utterances):
         for utterance in utterances:
-            asked.append(utterance)
+            asked.append(utterance.text)
             yield np.full(800, 0.5, dtype=np.float32)
 
-    monkeypatch.setattr(espeak, "synthesize_many", fake)
-    problems = pd.DataFrame({"uid": ["train/1", "train/2"], "user_content": ["one", "two"]})
-    clips = nodes.speak_questions(nodes.plan_speech(problems, TINY), TINY)
-    assert (len(clips), asked) == (2, [])
-    assert next(iter(clips))[0] == "train/1"
-    assert [utterance.text for utterance in asked] == ["one"]
+    monkeypatch.setattr(EspeakEngine, "speak_many", fake)
+    problems = generate_samples(VerifiedParams(counts=SplitCounts(train=2, dev=1, test=1)))
+    clips = nodes.speak_questions(nodes.plan_speech(problems, {}, TINY), TINY)
+    assert (len(clips), asked) == (4, [])
+    assert next(iter(clips))[0] == "train/0001"
+    assert asked == problems["user_content"].tolist()[:2]  # one ahead, to know where the first ends

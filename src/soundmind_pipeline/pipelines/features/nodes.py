@@ -5,30 +5,28 @@ imported inside the functions.
 """
 
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from soundmind_pipeline.pipelines.features.params import FeaturesParams
 from soundmind_pipeline.policy.folder import ModelFolder
 from soundmind_pipeline.speech.audio_folder import AudioFolder
-from soundmind_pipeline.speech.shards import LogMelStore
+from soundmind_pipeline.speech.log_mels import ComputedLogMels, LogMels
 
 
-def compute_log_mels(manifest: pd.DataFrame, question_speech: AudioFolder) -> Iterable[tuple[str, np.ndarray]]:
-    """Log-mels of all questions; they are computed while the dataset that they go to writes them."""
-    from soundmind_pipeline.pipelines.features.extraction import LogMelStream
+def compute_log_mels(
+    manifest: pd.DataFrame, question_speech: AudioFolder, work: Path, params: FeaturesParams
+) -> LogMels:
+    """Log-mels of all questions: in shards, which a killed run goes on with, or where to compute them from."""
+    from soundmind_pipeline.pipelines.features.extraction import question_clips
+    from soundmind_pipeline.speech.shard_build import Workforce, build_shards
 
-    return LogMelStream(manifest, question_speech)
-
-
-def describe_speech(manifest: pd.DataFrame, question_speech: AudioFolder) -> pd.DataFrame:
-    """Speech durations and sound descriptors of all questions."""
-    from soundmind_pipeline.pipelines.features.extraction import describe_clips
-
-    return describe_clips(manifest, question_speech)
+    clips = question_clips(manifest, question_speech)
+    if params.log_mels == "computed":
+        return ComputedLogMels(clips)
+    workforce = Workforce(params.engine, params.workers, params.ray_address)
+    return build_shards(work / "log_mel", clips, params.shard_megabytes << 20, workforce)
 
 
 def prepare_processor(manifest: pd.DataFrame, params: FeaturesParams) -> ModelFolder:
@@ -47,11 +45,9 @@ def prepare_processor(manifest: pd.DataFrame, params: FeaturesParams) -> ModelFo
     return ModelFolder(folder)
 
 
-def index_features(
-    manifest: pd.DataFrame, speech_descriptors: pd.DataFrame, log_mels: LogMelStore, processor: ModelFolder
-) -> pd.DataFrame:
-    """The manifest joined with its features' places and sizes."""
+def index_features(manifest: pd.DataFrame, log_mels: LogMels, processor: ModelFolder) -> pd.DataFrame:
+    """The manifest joined with the sizes of its features."""
     from soundmind_pipeline.pipelines.features.extraction import join_features
     from soundmind_pipeline.policy.processor import load_processor
 
-    return join_features(manifest, speech_descriptors, log_mels, load_processor(processor.path).tokenizer)
+    return join_features(manifest, log_mels, load_processor(processor.path).tokenizer)

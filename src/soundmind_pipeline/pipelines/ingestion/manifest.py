@@ -2,89 +2,126 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
 
 from soundmind_pipeline.errors import SoundmindError
-from soundmind_pipeline.files import sha256_of
-from soundmind_pipeline.problems.schema import SAMPLE_COLUMNS, SAMPLE_DTYPES, validate_row
-from soundmind_pipeline.speech.audio import AudioError
-from soundmind_pipeline.speech.audio_folder import AudioFolder
-from soundmind_pipeline.speech.espeak import SAMPLE_RATE, engine_name
+from soundmind_pipeline.problems.schema import CLIP_FIELDS, SAMPLE_COLUMNS, SAMPLE_DTYPES, is_null, validate_row
+from soundmind_pipeline.speech.audio import Defect
 
 logger = logging.getLogger(__name__)
 
 QUARANTINE_COLUMNS: Final = ("uid", "place", "reason", "row")
 
+_FACTS: Final = dict(zip(CLIP_FIELDS, ("path", "sha256", "seconds", "speech_seconds", "loudness_db"), strict=True))
+"""Fields of the manifest's audio columns, and the clip table's columns that fill them."""
 
-def join_speech(problems: pd.DataFrame, plan: pd.DataFrame, speech: AudioFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
+Row = dict[str, Any]
+
+
+def join_speech(
+    problems: pd.DataFrame, plan: pd.DataFrame, clips: pd.DataFrame, rejected: Sequence[pd.DataFrame] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The sample table, and the rows that may not enter it.
-
-    Every clip is read once: its length, checksum and defects are facts about the file, not about the intention.
 
     Args:
         problems: Text columns of the sample table.
-        plan: How each question was meant to be spoken.
-        speech: The clips.
+        plan: Every clip: how it was meant to be spoken, or which file it is.
+        clips: What every clip of the plan turned out to be (``clips.CLIP_DTYPES``).
+        rejected: Rows that earlier steps have set aside, in the columns of the quarantine table.
 
     Returns:
         The manifest (columns of ``problems.schema.SAMPLE_COLUMNS``), and the quarantine table: ``uid``, ``place`` (the
-        sound file, or the source and row), ``reason``, and the whole ``row`` as JSON.
+        sound file, or the source and row), ``reason``, and the whole ``row`` as JSON. Every row of ``problems`` is in
+        exactly one of them.
     """
-    plans = {row.pop("uid"): row for row in _records(plan)}
-    good: list[dict[str, Any]] = []
+    planned = {(row["uid"], row["side"]): row for row in _records(plan)}
+    found = {(row["uid"], row["side"]): row for row in _records(clips)}
+    repeated = problems["uid"].duplicated()
+    good: list[Row] = []
     bad: list[dict[str, str]] = []
     for number, row in enumerate(_records(problems)):
-        sample = dict(row)
-        uid = str(sample.get("uid"))
-        place = f"{_source(sample)}, row {number}"
-        try:
-            sample |= _clip_columns(uid, speech)
-            sample["provenance"] = _with_speech(sample["provenance"], plans[uid])
-            reasons = validate_row(sample)
-        except AudioError as error:
-            place, reasons = speech.recorded_path(uid), [f"question_audio: {error.defect}: {error.detail}"]
-        except (SoundmindError, ValueError, KeyError) as error:
-            reasons = [*validate_row(row), f"{type(error).__name__}: {error}"]
+        place, reasons = f"{_source(row)}, row {number}", validate_row(row)
+        if repeated.iloc[number]:
+            reasons.append(f"uid: an earlier row is called {row['uid']} too")
+        if not reasons:
+            sides = [side for side in ("question", "answer") if (row["uid"], side) in found]
+            pairs = {side: (planned[row["uid"], side], found[row["uid"], side]) for side in sides}
+            row = row | _audio_columns(pairs) | {"provenance": _with_speech(row["provenance"], pairs)}
+            if "question" not in pairs:
+                reasons = ["question_audio: missing: the source has none, and ingestion.soundmind.speak_missing is off"]
+            else:
+                place, reasons = _clip_defects(pairs) or (place, validate_row(row))
         if reasons:
-            bad.append(
-                {"uid": uid, "place": place, "reason": "; ".join(reasons), "row": json.dumps(sample, default=str)}
-            )
+            bad.append({"uid": str(row["uid"]), "place": place, "reason": "; ".join(reasons), "row": _json(row)})
         else:
-            good.append(sample)
+            good.append(row)
     manifest = pd.DataFrame(good, columns=list(SAMPLE_COLUMNS)).astype(SAMPLE_DTYPES)
-    return manifest, pd.DataFrame(bad, columns=list(QUARANTINE_COLUMNS)).astype("str")
+    own = pd.DataFrame(bad, columns=list(QUARANTINE_COLUMNS))
+    quarantine = pd.concat([*(table[list(QUARANTINE_COLUMNS)] for table in rejected), own], ignore_index=True)
+    return manifest, quarantine.astype("str")
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _records(table: pd.DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _clip_columns(uid: str, speech: AudioFolder) -> dict[str, Any]:
-    """The audio columns of one row; the answer is not spoken by this source."""
-    wave = speech[uid]
-    return {
-        "question_audio": speech.recorded_path(uid),
-        "question_sha256": sha256_of(speech.path(uid)),
-        "question_seconds": len(wave) / SAMPLE_RATE,
-        "answer_audio": None,
-        "answer_sha256": None,
-        "answer_seconds": None,
-    }
+def _audio_columns(pairs: Mapping[str, tuple[Row, Row]]) -> Row:
+    """The audio columns of one row, null for a side without a clip."""
+    columns: Row = {}
+    for side in ("question", "answer"):
+        clip = pairs[side][1] if side in pairs else {}
+        columns |= {f"{side}_{field}": clip.get(fact) for field, fact in _FACTS.items()}
+    return columns
 
 
-def _with_speech(provenance: str, plan: Mapping[str, Any]) -> str:
-    spoken = {name: plan[name] for name in ("voice", "words_per_minute", "pitch")}
-    return json.dumps({**json.loads(provenance), "speech": {"engine": engine_name(), **spoken}})
+def _clip_defects(pairs: Mapping[str, tuple[Row, Row]]) -> tuple[str, list[str]] | None:
+    """The first defective file and the defects of all; None if there are none."""
+    clips = {side: clip for side, (_, clip) in pairs.items() if isinstance(clip["defect"], str)}
+    if not clips:
+        return None
+    reasons = [f"{side}_audio: {clip['defect']}: {clip['detail']}" for side, clip in clips.items()]
+    return next(iter(clips.values()))["path"], reasons
 
 
-def _source(sample: Mapping[str, Any]) -> str:
+def _with_speech(provenance: str, pairs: Mapping[str, tuple[Row, Row]]) -> str:
+    """The row's provenance with who speaks: the question's under ``speech``, the answer's under ``speech.answer``."""
+    said = {side: _speaker(plan) for side, (plan, _) in pairs.items()}
+    speech = said.get("question", {}) | ({"answer": said["answer"]} if "answer" in said else {})
+    return json.dumps({**json.loads(provenance), "speech": speech})
+
+
+def _speaker(plan: Row) -> Row:
+    return json.loads(plan["speaker"]) if isinstance(plan["speaker"], str) else {"file": plan["file"]}
+
+
+def _json(row: Row) -> str:
+    return json.dumps({name: None if is_null(value) else value for name, value in row.items()}, default=str)
+
+
+def _source(sample: Row) -> str:
     try:
         return str(json.loads(sample["provenance"])["source"])
     except (KeyError, TypeError, ValueError):
         return "unknown source"
+
+
+def require_no_fatal_defect(clips: pd.DataFrame, fatal: Sequence[Defect]) -> None:
+    """Stop when a clip has a defect that is not to be lived with.
+
+    Raises:
+        SoundmindError: Names the first three such clips.
+    """
+    found = clips[clips["defect"].isin(list(fatal))]
+    if found.empty:
+        return
+    first = "\n".join(f"  {row.path} ({row.uid}): {row.defect}: {row.detail}" for row in found.head(3).itertuples())
+    raise SoundmindError(
+        f"{len(found)} of {len(clips)} clips have a defect of ingestion.fatal_defects, the first of them:\n{first}",
+        hint="Mend the source, or take the defect out of ingestion.fatal_defects to set such rows aside.",
+    )
 
 
 def require_few_quarantined(manifest: pd.DataFrame, quarantine: pd.DataFrame, share: float) -> None:

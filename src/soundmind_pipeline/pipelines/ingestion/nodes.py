@@ -4,39 +4,78 @@ Kedro reads the annotations when it lists pipelines, so every name in them is im
 imported inside the functions.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from soundmind_pipeline.datasets.raw_folder import RawFolder
 from soundmind_pipeline.pipelines.ingestion.params import IngestionParams
-from soundmind_pipeline.pipelines.ingestion.speaking import SpokenPlan, plan_questions
+from soundmind_pipeline.pipelines.ingestion.speaking import Clips, SpokenPlan, plan_clips
 from soundmind_pipeline.speech.audio_folder import AudioFolder
 
 
-def generate_problems(params: IngestionParams) -> pd.DataFrame:
-    """Problems, their labels and the teacher's answers: the text columns of the sample table."""
-    from soundmind_pipeline.problems.verified.generate import generate_samples
+def collect_problems(raw_data: RawFolder, params: IngestionParams) -> tuple[pd.DataFrame, pd.DataFrame, Clips]:
+    """Problems of the chosen source, the records that cannot be used, and the sound files that come with them."""
+    from soundmind_pipeline.pipelines.ingestion.collecting import collect
 
-    return generate_samples(params.verified)
+    return collect(raw_data, params)
 
 
-def plan_speech(problems: pd.DataFrame, params: IngestionParams) -> pd.DataFrame:
-    """Voice, rate and pitch of every question."""
-    return plan_questions(problems, params.speech)
+def colloquialize(
+    collected_problems: pd.DataFrame, replies: Path, params: IngestionParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every problem with its prompt, and those that got none."""
+    from soundmind_pipeline.problems.construction.colloquialize import colloquialize
+
+    return colloquialize(collected_problems, params.colloquialization, replies)
+
+
+def teach(worded_problems: pd.DataFrame, replies: Path, params: IngestionParams) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Every problem with its reference reasoning and answer, and those that got none."""
+    from soundmind_pipeline.problems.construction.teach import teach
+
+    return teach(worded_problems, params.teacher, params.verified.fallacies, replies)
+
+
+def plan_speech(problems: pd.DataFrame, source_clips: Clips, params: IngestionParams) -> pd.DataFrame:
+    """Which file every clip is, or who speaks it."""
+    speak_questions = params.source != "soundmind" or params.soundmind.speak_missing
+    return plan_clips(problems, source_clips, params.speech, speak_questions)
 
 
 def speak_questions(speech_plan: pd.DataFrame, params: IngestionParams) -> SpokenPlan:
-    """Waves of all questions; they are made while the dataset that they go to writes them."""
-    return SpokenPlan(speech_plan, params.speech.workers)
+    """Waves and files of all questions; waves are made while the dataset that they go to writes them."""
+    return SpokenPlan(speech_plan, "question", params.speech)
+
+
+def speak_answers(speech_plan: pd.DataFrame, params: IngestionParams) -> SpokenPlan:
+    """Waves and files of the answers that are spoken."""
+    return SpokenPlan(speech_plan, "answer", params.speech)
+
+
+def scan_speech(
+    speech_plan: pd.DataFrame,
+    question_speech: AudioFolder,
+    answer_speech: AudioFolder,
+    raw_data: RawFolder,
+    params: IngestionParams,
+) -> pd.DataFrame:
+    """What every sound file is: length, checksums, loudness, speech, and its defect if it has one."""
+    from soundmind_pipeline.pipelines.ingestion.clips import scan_plan
+    from soundmind_pipeline.pipelines.ingestion.collecting import source_folder
+
+    folders = {"question": question_speech, "answer": answer_speech}
+    return scan_plan(speech_plan, folders, source_folder(raw_data, params), params.scan)
 
 
 def build_manifest(
-    problems: pd.DataFrame, speech_plan: pd.DataFrame, question_speech: AudioFolder
+    problems: pd.DataFrame, speech_plan: pd.DataFrame, clip_facts: pd.DataFrame, *rejected: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The manifest before its examination, and the rows set aside."""
+    """The manifest before its examination, and the rows that were set aside on the way."""
     from soundmind_pipeline.pipelines.ingestion.manifest import join_speech
 
-    return join_speech(problems, speech_plan, question_speech)
+    return join_speech(problems, speech_plan, clip_facts, rejected)
 
 
 def examine_manifest(candidate: pd.DataFrame, params: IngestionParams) -> tuple[dict[str, Any], dict[str, bytes]]:
@@ -47,16 +86,21 @@ def examine_manifest(candidate: pd.DataFrame, params: IngestionParams) -> tuple[
 
 
 def release_manifest(
-    candidate: pd.DataFrame, quarantine: pd.DataFrame, expectation_results: dict[str, Any], params: IngestionParams
+    candidate: pd.DataFrame,
+    quarantine: pd.DataFrame,
+    clip_facts: pd.DataFrame,
+    expectation_results: dict[str, Any],
+    params: IngestionParams,
 ) -> pd.DataFrame:
     """The manifest, once it has passed.
 
     Raises:
-        SoundmindError: A critical expectation fails, or too many rows are in quarantine.
+        SoundmindError: A clip has a fatal defect, too many rows are in quarantine, or a critical expectation fails.
     """
-    from soundmind_pipeline.pipelines.ingestion.manifest import require_few_quarantined
+    from soundmind_pipeline.pipelines.ingestion.manifest import require_few_quarantined, require_no_fatal_defect
     from soundmind_pipeline.problems.expectations import require_critical
 
+    require_no_fatal_defect(clip_facts, params.fatal_defects)
     require_few_quarantined(candidate, quarantine, params.max_quarantined)
     require_critical(expectation_results)
     return candidate

@@ -1,62 +1,121 @@
-"""Who says what how: a plan of the speech to make, and the making of it."""
+"""Who says what how: a plan of all clips, those that exist and those to make, and the making of them."""
 
+import json
 import logging
-import random
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
 
+from soundmind_pipeline.problems.schema import validate_row
 from soundmind_pipeline.speech.params import SpeechParams
+from soundmind_pipeline.speech.spoken_form import spoken_form
 
 logger = logging.getLogger(__name__)
 
-PLAN_COLUMNS: Final = ("uid", "text", "voice", "words_per_minute", "pitch")
+Side = Literal["question", "answer"]
+Clips = dict[str, dict[str, str]]
+"""Sound files that a source brings: side → uid → path relative to the project."""
+
+PLAN_COLUMNS: Final = ("uid", "side", "text", "file", "speaker")
+"""One row a clip: whose, what is said, and either the file or who speaks (as JSON, for provenance)."""
 
 
-def plan_questions(problems: pd.DataFrame, params: SpeechParams) -> pd.DataFrame:
-    """Voice, rate and pitch of every question, drawn by seed and uid: a new row leaves the others as they were.
+def plan_clips(
+    problems: pd.DataFrame, clips: Clips, params: SpeechParams, speak_questions: bool = True
+) -> pd.DataFrame:
+    """Every clip that the manifest is to name: which file it is, or how it is to be spoken.
+
+    Rows that may not enter the manifest are not spoken; they are reported when it is built.
+
+    Args:
+        problems: Text columns of the sample table.
+        clips: Files that exist.
+        params: Who speaks the others.
+        speak_questions: Whether questions without a file are to be spoken; answers are if ``params.answers``.
 
     Returns:
-        One row a problem, columns :data:`PLAN_COLUMNS`.
+        Columns :data:`PLAN_COLUMNS`, first all questions, then all answers, in the order of ``problems``.
+
+    Raises:
+        SoundmindError: Something is to be spoken and the engine is not there.
     """
-    rows = []
-    for uid, text in zip(problems["uid"], problems["user_content"], strict=True):
-        rng = random.Random(f"{params.seed}/{uid}")
-        rows.append((uid, text, params.voice, rng.randint(*params.words_per_minute), rng.randint(*params.pitch)))
-    return pd.DataFrame(rows, columns=list(PLAN_COLUMNS))
+    usable = [row for row in _distinct_rows(problems) if not validate_row(row)]
+    sides: list[tuple[Side, Callable[[dict[str, Any]], str], bool]] = [
+        ("question", lambda row: row["user_content"], speak_questions),
+        ("answer", lambda row: spoken_form(row["reference_answer"]), params.answers),
+    ]
+    rows: list[tuple[str, Side, str, str | None]] = []
+    for side, text_of, speak in sides:
+        files = clips.get(side, {})
+        chosen = [row for row in usable if speak or row["uid"] in files]
+        rows += [(row["uid"], side, text_of(row), files.get(row["uid"])) for row in chosen]
+    return pd.DataFrame(_with_speakers(rows, params), columns=list(PLAN_COLUMNS))
+
+
+def _with_speakers(
+    rows: Sequence[tuple[str, Side, str, str | None]], params: SpeechParams
+) -> Iterator[tuple[str, Side, str, str | None, str | None]]:
+    from soundmind_pipeline.speech.engines.opening import draw_utterance, open_engine
+
+    if all(file for _, _, _, file in rows):
+        yield from ((*row, None) for row in rows)
+        return
+    with open_engine(params) as engine:
+        who = engine.describe()
+    for uid, side, text, file in rows:
+        speaker = None if file else json.dumps(who | draw_utterance(params, uid, text).manner)
+        yield uid, side, text, file, speaker
+
+
+def _distinct_rows(problems: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows, without those whose uid an earlier one has."""
+    distinct = problems[~problems["uid"].duplicated()]
+    return [{str(name): value for name, value in row.items()} for row in distinct.to_dict("records")]
 
 
 class SpokenPlan:
-    """The waves of a plan, made while they are iterated over, so that they never stand in memory together.
+    """The clips of one side of a plan; waves are made while they are iterated over, so that memory stays flat.
 
-    Iterating yields ``(uid, wave [samples] float32 16 kHz)`` in the order of the plan, behind a progress bar.
+    Iterating yields ``(uid, wave [samples] float32 16 kHz)``, or ``(uid, path)`` for a file that exists, in the order
+    of the plan, behind a progress bar.
 
     Args:
         plan: Columns :data:`PLAN_COLUMNS`.
-        workers: Number of speaking processes.
+        side: Whose clips.
+        params: The parameters that the plan was made with.
     """
 
-    def __init__(self, plan: pd.DataFrame, workers: int) -> None:
-        self._plan = plan
-        self._workers = workers
+    def __init__(self, plan: pd.DataFrame, side: Side, params: SpeechParams) -> None:
+        self._plan = plan[plan["side"] == side]
+        self._side = side
+        self._params = params
 
     def __len__(self) -> int:
         return len(self._plan)
 
-    def __iter__(self) -> Iterator[tuple[str, np.ndarray]]:
+    def __iter__(self) -> Iterator[tuple[str, np.ndarray | Path]]:
+        to_make = self._plan[self._plan["file"].isna()]
+        waves = self._speak(to_make) if len(to_make) else iter(())
+        for uid, file in zip(self._plan["uid"], self._plan["file"], strict=True):
+            yield (uid, Path(file)) if isinstance(file, str) else (uid, next(waves))
+
+    def _speak(self, plan: pd.DataFrame) -> Iterator[np.ndarray]:
         from tqdm import tqdm
 
-        from soundmind_pipeline.speech.espeak import SAMPLE_RATE, Utterance, synthesize_many
+        from soundmind_pipeline.speech.engines.engine import SAMPLE_RATE
+        from soundmind_pipeline.speech.engines.long import speak_long
+        from soundmind_pipeline.speech.engines.opening import draw_utterance, open_engine
 
-        utterances = [
-            Utterance(text, voice, rate, pitch)
-            for text, voice, rate, pitch in zip(*(self._plan[name] for name in PLAN_COLUMNS[1:]), strict=True)
-        ]
-        waves = synthesize_many(utterances, self._workers)
+        pairs = zip(plan["uid"], plan["text"], strict=True)
+        utterances = (draw_utterance(self._params, uid, text) for uid, text in pairs)
         samples = 0
-        for uid, wave in zip(tqdm(self._plan["uid"], desc="Speaking", unit="clip", disable=None), waves, strict=True):
-            samples += len(wave)
-            yield uid, wave
-        logger.info("Spoke %d questions, %.1f minutes of speech.", len(self), samples / SAMPLE_RATE / 60)
+        with open_engine(self._params) as engine:
+            texts = speak_long(engine, utterances)
+            for chunks in tqdm(texts, desc=f"Speaking {self._side}s", total=len(plan), unit="clip", disable=None):
+                wave = np.concatenate(list(chunks))
+                samples += len(wave)
+                yield wave
+        logger.info("Spoke %d %ss, %.1f minutes of speech.", len(plan), self._side, samples / SAMPLE_RATE / 60)

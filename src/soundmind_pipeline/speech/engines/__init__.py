@@ -1,0 +1,1 @@
+"""Text to speech behind one interface: espeak-ng, Piper and Kokoro, each in processes of its own."""

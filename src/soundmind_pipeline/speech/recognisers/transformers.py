@@ -1,0 +1,64 @@
+"""Any speech recogniser of transformers: Whisper and other sequence-to-sequence models, or CTC models."""
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+from soundmind_pipeline.errors import SoundmindError
+from soundmind_pipeline.files import sha256_of
+from soundmind_pipeline.speech.recognisers.params import RecogniserParams
+from soundmind_pipeline.speech.recognisers.recogniser import SAMPLE_RATE, Clip, Recogniser, wave_of
+
+_CTC_CHUNK_SECONDS: Final = 30.0
+"""Longer clips are heard in overlapping chunks by CTC models; Whisper has windows of its own."""
+
+
+class TransformersRecogniser(Recogniser):
+    """A model folder of transformers, with its processor.
+
+    Args:
+        folder: Holds config.json, the weights as safetensors, and the processor.
+        params: Device and beams.
+
+    Raises:
+        SoundmindError: The folder holds no usable recogniser.
+    """
+
+    def __init__(self, folder: Path, params: RecogniserParams) -> None:
+        from transformers import pipeline
+
+        self._folder, self._params = folder, params
+        try:
+            self._pipeline = pipeline("automatic-speech-recognition", model=str(folder), device=params.device)
+        except (OSError, ValueError, KeyError) as error:
+            raise SoundmindError(
+                f"{folder} holds no speech recogniser ({type(error).__name__}: {error}).",
+                hint="Save the model and its processor there, or name another folder or hub repository.",
+            ) from error
+        self._options: dict[str, Any] = {"chunk_length_s": _CTC_CHUNK_SECONDS}
+        if self._pipeline.type == "seq2seq_whisper":
+            generation = self._pipeline.model.generation_config
+            language = {"language": "en"} if getattr(generation, "is_multilingual", False) else {}
+            self._options = {
+                "return_timestamps": True,  # what Whisper needs to move its window over a long clip
+                "generate_kwargs": {"num_beams": params.beam_size, "do_sample": False, **language},
+            }
+
+    def describe(self) -> dict[str, Any]:
+        """Package version, model, checksums and decoding settings."""
+        kind = self._pipeline.model.config.model_type
+        return {
+            "recogniser": f"{kind} (transformers {version('transformers')})",
+            "model": self._params.model,
+            "weights": {file.name: sha256_of(file) for file in sorted(self._folder.glob("*.safetensors"))},
+            "beam_size": self._params.beam_size,
+        }
+
+    def transcribe_many(self, clips: Iterable[Clip]) -> list[str]:
+        """See :meth:`Recogniser.transcribe_many`."""
+        return [self._transcribe(clip) for clip in clips]
+
+    def _transcribe(self, clip: Clip) -> str:
+        heard = self._pipeline({"raw": wave_of(clip), "sampling_rate": SAMPLE_RATE}, **self._options)
+        return str(heard["text"]).strip()
