@@ -2,13 +2,14 @@
 
 from kedro.pipeline import Pipeline
 
-from soundmind_pipeline.pipelines import evaluation, features, ingestion, rl, sft
+from soundmind_pipeline.pipelines import audit, evaluation, features, ingestion, rl, sft
 
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Map pipeline names to pipelines; ``rl`` ends with the evaluation, so that one command shows what RL did."""
     stages = {
         "ingestion": ingestion.create_pipeline(),
+        "audit": audit.create_pipeline(),
         "features": features.create_pipeline(),
         "sft": sft.create_pipeline(),
         "rl": rl.create_pipeline(),

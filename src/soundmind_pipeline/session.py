@@ -23,7 +23,11 @@ def stages_of(pipeline: Pipeline) -> list[str]:
 
 def upstream_stages(names: Iterable[str]) -> list[str]:
     """The stages that must be complete before the pipelines ``names`` can run, in the order of the DAG."""
-    wanted = sum((pipelines[name] for name in names), Pipeline([]))
+    return stages_above(sum((pipelines[name] for name in names), Pipeline([])))
+
+
+def stages_above(wanted: Pipeline) -> list[str]:
+    """The stages whose results ``wanted`` rests on, its own excluded, in the order of the DAG."""
     dag = pipelines["__default__"]
     producers = {output: stage for stage in STAGES for output in dag.only_nodes_with_tags(stage).all_outputs()}
     own = set(stages_of(wanted))

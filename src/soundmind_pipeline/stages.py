@@ -13,7 +13,7 @@ from typing import Any
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.files import atomic_path
 
-STAGES = ("ingestion", "features", "sft", "rl", "evaluation")
+STAGES = ("ingestion", "audit", "features", "sft", "rl", "evaluation")
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ def _prediction(uid="test/0001", right=True, policy="sft", setting="audio_to_tex
     """One row of the predictions table, right or wrong, well formed unless told otherwise."""
     row = {
         "policy": policy, "setting": setting, "control": control, "heard_uid": uid, "uid": uid, "label": 1,
-        "label_conflict": False, "family": "if_then", "form": "MP", "claim_kind": "natural", "difficulty": 1,
-        "response": "<think> so. </think> Answer: entailed.", "tokens": 10, "finished": True,
+        "label_conflict": False, "leaked": False, "family": "if_then", "form": "MP", "claim_kind": "natural",
+        "difficulty": 1, "response": "<think> so. </think> Answer: entailed.", "tokens": 10, "finished": True,
         "verdict": "entailed" if right else "not entailed", "reason": None, "right": right, "right_lenient": right,
         "format_valid": True, "reward": 4.0 if right else 2.0, **{f"reward_{term}": 0.0 for term in REWARD_TERMS},
         "restated": True, "reasoning_valid": True, "reasoning_correct": right,
@@ -59,7 +59,7 @@ def simulate(samples, policy, setting, control="none", slips=0.0, mishears=0.0, 
 def samples():
     """Sixty held-out problems with the columns of the feature index that evaluation reads."""
     frame = generate_samples(VerifiedParams(counts=SplitCounts(train=60, dev=1, test=60)))
-    return frame[frame["split"] == "test"].assign(question_seconds=3.0).reset_index(drop=True)
+    return frame[frame["split"] == "test"].assign(question_seconds=3.0, leaked=False).reset_index(drop=True)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ def ten(prediction):
     rows += [prediction(f"test/{i}", right=True, form="AC", reward=3.0, restated=False, reasoning_valid=False,
                         reasoning_correct=False) for i in (5, 6)]  # fmt: skip
     rows += [prediction(f"test/{i}", right=False, form="AC", reward=2.0, label_conflict=True) for i in (7, 8)]
+    rows[0]["leaked"] = rows[7]["leaked"] = rows[8]["leaked"] = True
     rows.append(
         prediction("test/9", right=False, form="AC", verdict=None, reason="no_marker", right_lenient=True,
                    format_valid=False, finished=False, reward=0.0, tokens=30, restated=False)
@@ -40,6 +41,7 @@ def test_summary_by_hand(ten):
     assert (figures["by_form"]["AC"]["accuracy"], figures["by_form"]["AC"]["n"]) == (0.4, 5)
     assert figures["by_form"]["AC"]["heard"] == 0.4
     assert (figures["conflict_free"]["accuracy"], figures["conflict_free"]["n"]) == (7 / 8, 8)
+    assert (figures["leak_free"]["accuracy"], figures["leak_free"]["n"]) == (6 / 7, 7)
 
 
 def test_no_answers_have_no_accuracy():

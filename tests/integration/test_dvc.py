@@ -35,7 +35,7 @@ def test_every_persisted_dataset_is_an_output_of_exactly_its_stage(document):
 
 
 def test_what_a_stage_reads_is_what_an_earlier_one_wrote(document):
-    written: set[str] = set()
+    written = {"data/01_raw"}  # by people
     for stage in STAGES:
         entry = document["stages"][stage]
         data = {path for path in entry["deps"] if path.startswith("data/")}

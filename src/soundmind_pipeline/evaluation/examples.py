@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from soundmind_pipeline.evaluation.metrics import AFTER, BEFORE
+from soundmind_pipeline.problems.schema import is_null
 
 SAMPLE_RATE = 16_000
 # (right before, right after) → how many of eight examples; what RL changed comes first, failures are not hidden.
@@ -30,8 +31,8 @@ class Answer:
     """Whether the answer is well formed."""
     reason: str
     """Why it is not; empty if it is."""
-    restated: bool
-    """Whether the question stands in the reasoning word for word."""
+    restated: bool | None
+    """Whether the question stands in the reasoning word for word; None where the logical form is not known."""
     reward: float
     """Total reward."""
 
@@ -42,6 +43,7 @@ class Example:
 
     uid: str
     form: str
+    """Empty where the logical form is not known."""
     question: str
     truth: str
     audio: str
@@ -72,12 +74,13 @@ def choose_examples(
     rows = predictions[(predictions["setting"] == "audio_to_text") & (predictions["control"] == "none")]
     before, after = (rows[rows["policy"] == name].set_index("uid") for name in (BEFORE, AFTER))
     questions = samples.set_index("uid").to_dict("index")
-    chosen = _choose_uids(before["right"], after["right"], after["form"], count)
+    forms = after["form"].astype("object").fillna("")
+    chosen = _choose_uids(before["right"], after["right"], forms, count)
     answers_before, answers_after = before.to_dict("index"), after.to_dict("index")
     return [
         Example(
             uid=uid,
-            form=questions[uid]["form"],
+            form=forms[uid],
             question=questions[uid]["user_content"],
             truth="entailed" if questions[uid]["label"] == 1 else "not entailed",
             audio=wav_data_uri(waves[uid]),
@@ -118,7 +121,7 @@ def _answer(row: Mapping[Hashable, Any]) -> Answer:
         right=bool(row["right"]),
         format_valid=bool(row["format_valid"]),
         reason="" if row["format_valid"] else str(row["reason"]),
-        restated=bool(row["restated"]),
+        restated=None if is_null(row["restated"]) else bool(row["restated"]),
         reward=float(row["reward"]),
     )
 

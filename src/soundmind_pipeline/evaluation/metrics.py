@@ -62,10 +62,12 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
 
     Returns:
         ``accuracy``, ``n``, ``ci95`` (Wilson); ``accuracy_lenient`` (verdict taken from anywhere in the answer);
-        ``format_valid``; ``reward`` (mean total) and ``reward_terms``; ``heard`` (question restated word for word);
+        ``format_valid``; ``reward`` (mean total) and ``reward_terms``; ``heard`` (question restated word for word),
         ``reasoning_valid_when_right`` and ``reasoning_correct_when_right`` (whole chain of thought, among right
-        answers; None without any); ``tokens`` (mean length); ``truncated``; ``verdicts`` (counts); ``by_form``; and
-        ``conflict_free``, the accuracy on problems whose label agrees with their teacher.
+        answers), all three over the problems whose logical form is known, None without any; ``tokens`` (mean length);
+        ``truncated``; ``verdicts`` (counts); ``by_form``, empty where no form is known; ``conflict_free``, the accuracy
+        on problems whose label agrees with their teacher; and ``leak_free``, that on problems which no other split
+        knows.
     """
     right = rows[rows["right"]]
     return {
@@ -85,6 +87,7 @@ def summarise(rows: pd.DataFrame) -> dict[str, Any]:
             for form, group in rows.groupby("form")
         },
         "conflict_free": accuracy(rows.loc[~rows["label_conflict"].astype(bool), "right"]),
+        "leak_free": accuracy(rows.loc[~rows["leaked"].astype(bool), "right"]),
     }
 
 
@@ -144,7 +147,8 @@ def _label_prior(rows: pd.DataFrame) -> float:
 
 
 def _mean(values: pd.Series) -> float | None:
-    return float(values.astype(float).mean()) if len(values) else None
+    known = values.dropna()
+    return float(known.astype(float).mean()) if len(known) else None
 
 
 def headline(figures: Mapping[str, Any]) -> dict[str, float]:
@@ -180,4 +184,4 @@ def form_table(evaluation: Mapping[str, Any]) -> pd.DataFrame:
         for setting, figures in settings.items()
         for form, cell in figures["by_form"].items()
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["policy", "setting", "form", "accuracy", "low", "high", "n", "heard"])

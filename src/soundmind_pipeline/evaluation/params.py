@@ -16,6 +16,10 @@ class EvaluationParams(Params):
     """Problems to answer; `test` is held out from every choice, so read it once per reported run."""
     max_problems: PositiveInt | None = None
     """Answer only the first so many problems of the split; null answers all of them."""
+    exclude_label_conflicts: bool = False
+    """Leave out problems whose own reference contradicts their label."""
+    exclude_leaks: bool = False
+    """Leave out problems whose leak group stands in another split too."""
     controls: tuple[Control, ...] = ("silence", "shuffled")
     """Audio controls of the final policy: `silence` of the same length, `shuffled` = another problem's audio."""
     max_new_tokens: PositiveInt = 96

@@ -12,6 +12,7 @@ from soundmind_pipeline.evaluation.conditions import Condition
 from soundmind_pipeline.evaluation.controls import SilencedLogMels, shuffled_uids
 from soundmind_pipeline.evaluation.metrics import REWARD_TERMS
 from soundmind_pipeline.evaluation.params import EvaluationParams
+from soundmind_pipeline.problems.schema import is_null
 from soundmind_pipeline.problems.verified.checker import check_reasoning
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 LogMels = Mapping[str, np.ndarray]
 
-SAMPLE_COLUMNS: Final = ("uid", "label", "label_conflict", "family", "form", "claim_kind", "difficulty")
-"""Columns of the sample table that every prediction repeats, so that predictions can be analysed on their own."""
+SAMPLE_COLUMNS: Final = ("uid", "label", "label_conflict", "leaked", "family", "form", "claim_kind", "difficulty")
+"""Columns of the held-out problems that every prediction repeats, so that predictions can be analysed on their own."""
 
 
 @contextmanager
@@ -68,7 +69,7 @@ class Examiner:
         """Answer every problem once, greedily.
 
         Args:
-            samples: Rows of the sample table.
+            samples: Rows as :func:`~soundmind_pipeline.evaluation.held_out.held_out` gives them.
             log_mels: uid → float32 [frames, 128]; only read where the setting has audio.
             condition: What the policy gets.
 
@@ -76,8 +77,8 @@ class Examiner:
             One row a problem, in the order of ``samples``: ``policy``, ``setting``, ``control``, ``heard_uid`` (whose
             audio was played; None for text and silence), the :data:`SAMPLE_COLUMNS`, ``response``, ``tokens`` (end of
             turn included), ``finished``, ``verdict`` (None if badly formed) and ``reason``, ``right``,
-            ``right_lenient``, ``format_valid``, ``reward`` and ``reward_<term>``, ``restated``, ``reasoning_valid``,
-            ``reasoning_correct``.
+            ``right_lenient``, ``format_valid``, ``reward`` and ``reward_<term>``; ``restated``, ``reasoning_valid`` and
+            ``reasoning_correct``, all None where the problem's logical form is not known.
         """
         records: list[dict[str, Any]] = samples.to_dict("records")  # type: ignore[assignment]
         heard = self._heard(samples["uid"].tolist(), condition)
@@ -172,9 +173,9 @@ def mark(record: Mapping[str, Any], answer: Mapping[str, Any], scorer: "Scorer")
     response = answer["response"]
     score = scorer.score(response, int(record["label"]), record["reference_answer"])
     truth = "entailed" if record["label"] == 1 else "not entailed"
-    reasoning = check_reasoning(record["problem"], response)
+    reasoning = None if is_null(record["problem"]) else check_reasoning(record["problem"], response)
     return {
-        **{column: record[column] for column in SAMPLE_COLUMNS},
+        **{column: None if is_null(record[column]) else record[column] for column in SAMPLE_COLUMNS},
         **answer,
         "verdict": score.verdict,
         "reason": score.reason,
@@ -183,7 +184,7 @@ def mark(record: Mapping[str, Any], answer: Mapping[str, Any], scorer: "Scorer")
         "format_valid": score.verdict is not None,
         "reward": score.total,
         **{f"reward_{term}": getattr(score, term) for term in REWARD_TERMS},
-        "restated": reasoning.restated,
-        "reasoning_valid": reasoning.valid,
-        "reasoning_correct": reasoning.correct,
+        "restated": reasoning and reasoning.restated,
+        "reasoning_valid": reasoning and reasoning.valid,
+        "reasoning_correct": reasoning and reasoning.correct,
     }

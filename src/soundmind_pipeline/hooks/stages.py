@@ -14,7 +14,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from soundmind_pipeline.gitinfo import git_commit
-from soundmind_pipeline.session import parameters_of, stages_of
+from soundmind_pipeline.session import parameters_of, stages_above, stages_of
 from soundmind_pipeline.stages import STAGES, StageRecord, StageRecords
 
 logger = logging.getLogger("soundmind_pipeline")
@@ -52,8 +52,7 @@ class StageHooks:
             whole = {node.name for node in pipelines["__default__"].nodes if stage in node.tags}
             if self._remaining[stage] != whole:
                 self._partial.add(stage)
-        first = next(iter(self._remaining), STAGES[0])
-        above = [self.records.read(stage) for stage in STAGES[: STAGES.index(first)]]
+        above = [self.records.read(stage) for stage in stages_above(pipeline)]
         inherited = next((record.lineage for record in reversed(above) if record and record.lineage), None)
         self.lineage = inherited or f"{datetime.now():%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:4]}"
 

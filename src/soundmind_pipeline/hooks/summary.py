@@ -17,7 +17,7 @@ from soundmind_pipeline.stages import StageRecords
 
 
 class SummaryHooks:
-    """Completes ``evaluation.json`` with the stages' times and prints the final table."""
+    """Completes ``evaluation.json`` with the stages' times and prints what the run found."""
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -27,9 +27,26 @@ class SummaryHooks:
 
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline) -> None:
-        """Write ``seconds`` into the evaluation, then print the summary when this run evaluated anything."""
+        """Print what this run found in the data, and how the policies did if it evaluated them."""
+        stages = stages_of(pipeline)
+        if "audit" in stages:
+            self._print_audit()
+        if "evaluation" in stages:
+            self._print_evaluation()
+
+    def _print_audit(self) -> None:
+        path = self._data / "08_reporting" / "audit.json"
+        if not path.exists():
+            return
+        from soundmind_pipeline.audit.summary import print_summary
+
+        places = [path.with_suffix(".html").relative_to(self._project), path.relative_to(self._project)]
+        print_summary(Console(), json.loads(path.read_text(encoding="utf-8")), places)
+
+    def _print_evaluation(self) -> None:
+        """Write the stages' ``seconds`` into the evaluation, then print the final table."""
         path = self._data / "08_reporting" / "evaluation.json"
-        if "evaluation" not in stages_of(pipeline) or not path.exists():
+        if not path.exists():
             return
         from soundmind_pipeline.evaluation.tables import print_summary
 

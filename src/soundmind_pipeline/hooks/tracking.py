@@ -25,6 +25,7 @@ logger = logging.getLogger("soundmind_pipeline")
 
 # What each stage leaves for people to look at and compare.
 ARTIFACTS = {
+    "audit": ("audit.html", "audit.json"),
     "sft": ("sft_history.csv",),
     "rl": ("rl_history.csv",),
     "evaluation": ("report.html", "evaluation.json", "metrics.json", "form_accuracies.csv", "figures"),

@@ -9,12 +9,14 @@ from pydantic import BaseModel, ValidationError
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.params import EvaluationParams
 from soundmind_pipeline.params import Params
+from soundmind_pipeline.pipelines.audit.params import AuditParams
 from soundmind_pipeline.pipelines.features.params import FeaturesParams
 from soundmind_pipeline.pipelines.ingestion.params import IngestionParams
 from soundmind_pipeline.training.params import RlParams, SftParams
 
 BLOCKS: dict[str, type[Params]] = {
     "ingestion": IngestionParams,
+    "audit": AuditParams,
     "features": FeaturesParams,
     "sft": SftParams,
     "rl": RlParams,
@@ -49,6 +51,8 @@ def _explain(block: str, item: Any) -> str:
     if item["type"] == "extra_forbidden":
         siblings = _fields_at(BLOCKS[block], location[:-1])
         return f"{key}: unknown key{_did_you_mean(location[-1], siblings)}"
+    if item["type"] == "hidden_input":  # most likely a secret that was put in the wrong place
+        return f"{key}: {item['msg']}"
     return f"{key}: {item['msg']} (got {item['input']!r})"
 
 

@@ -13,13 +13,13 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.params import EvaluationParams
 from soundmind_pipeline.metrics import ListSink
-from soundmind_pipeline.pipelines.evaluation import create_pipeline, nodes
+from soundmind_pipeline.pipelines.evaluation import create_pipeline
 from soundmind_pipeline.policy.folder import Policy, save_policy
 from soundmind_pipeline.policy.nano import build_thinker
 from soundmind_pipeline.problems.params import SplitCounts, VerifiedParams
+from soundmind_pipeline.problems.schema import CONSTRUCTED_COLUMNS
 from soundmind_pipeline.problems.verified.generate import generate_samples
 from soundmind_pipeline.training.params import RlParams, SftParams
 
@@ -43,8 +43,7 @@ def folders(tiny_processor, tiny_params, tmp_path_factory):
     ]
 
 
-@pytest.fixture(scope="module")
-def outcome(index, folders, tmp_path_factory):
+def run_stage(index, folders, data, evaluation=EVALUATION):
     """Everything that a run of the stage leaves, and the metrics that it logged on the way."""
     sink = ListSink()
     history = pd.DataFrame({"step": [1, 2], "sft/loss": [2.0, 1.0], "reward/total": [1.0, 1.5]})
@@ -59,15 +58,19 @@ def outcome(index, folders, tmp_path_factory):
         "rl_history": history,
         "params:sft": SftParams(),
         "params:rl": RlParams(steps=7),
-        "params:evaluation": EVALUATION,
+        "params:evaluation": evaluation,
     }
-    data = tmp_path_factory.mktemp("data")
     kept = yaml.safe_load(CATALOG.read_text().replace("${globals:data}", str(data)))
     catalog = DataCatalog.from_config(kept)
     for name, value in inputs.items():
         catalog[name] = MemoryDataset(value, copy_mode="assign")
     SequentialRunner().run(create_pipeline(), catalog)
     return {name: catalog[name].load() for name in kept}, sink
+
+
+@pytest.fixture(scope="module")
+def outcome(index, folders, tmp_path_factory):
+    return run_stage(index, folders, tmp_path_factory.mktemp("data"))
 
 
 def test_every_policy_answers_every_condition(outcome):
@@ -110,13 +113,31 @@ def test_files_for_dvc_and_people(outcome):
         assert made[figure].startswith("<?xml")
 
 
-def test_a_split_without_problems_is_named(index):
-    with pytest.raises(SoundmindError, match=r"evaluation\.split.*'dev'"):
-        nodes._held_out(index[index["split"] != "dev"], EVALUATION.model_copy(update={"split": "dev"}))
+def test_problems_without_a_logical_form_are_evaluated_too(index, folders, tmp_path):
+    published = index.assign(**dict.fromkeys([*CONSTRUCTED_COLUMNS, "major_premise"], None))
+    made, _ = run_stage(published, folders, tmp_path)
+    figures = made["evaluation_results"]["policies"]["rl"]["audio_to_text"]
+    assert figures["n"] == 6
+    assert (figures["heard"], figures["reasoning_valid_when_right"], figures["by_form"]) == (None, None, {})
+    assert made["predictions"][["form", "restated", "reasoning_valid"]].isna().all(axis=None)
+    assert made["form_accuracies"] == "policy,setting,form,accuracy,low,high,n,heard\n"
+    assert set(made["evaluation_results"]["shortcuts"]) == {
+        "prior", "claim_bigrams", "minor_bigrams", "premises_bigrams", "question_bigrams",
+    }  # fmt: skip
+    assert made["report"].count("<audio") == 2
+    assert "By form" not in made["report"]
 
 
-def test_all_problems_are_asked_unless_told_otherwise(index):
-    assert len(nodes._held_out(index, EVALUATION.model_copy(update={"max_problems": None}))) == 8
+def test_problems_are_left_out_as_asked_and_the_log_says_so(index, folders, tmp_path, caplog):
+    caplog.set_level("INFO")
+    test = index["split"] == "test"
+    conflicts = int(index.loc[test, "label_conflict"].sum())
+    assert 0 < conflicts < 6
+    asked = EVALUATION.model_copy(update={"max_problems": None, "exclude_label_conflicts": True, "controls": ()})
+    made, _ = run_stage(index, folders, tmp_path, asked)
+    assert set(made["predictions"]["uid"]) == set(index.loc[test & ~index["label_conflict"], "uid"])
+    assert f"rl, test: {conflicts} problems left out: label contradicted by the reference" in caplog.text
+    assert made["evaluation_results"]["teacher"]["sampled_teacher"] == 1.0
 
 
 def test_kedro_can_read_the_nodes_hints():

@@ -33,7 +33,7 @@ def catalog(project_catalog, tiny_policy, tmp_path):
     )
     catalog["feature_index"].save(index)
     rng = np.random.default_rng(0)
-    catalog["log_mels"].save([(uid, rng.standard_normal((40, 128)).astype(np.float32)) for _, uid, _ in rows])
+    catalog["log_mels"] = {uid: rng.standard_normal((40, 128)).astype(np.float32) for _, uid, _ in rows}
     catalog["sft_policy"].save(save_policy(tiny_policy, tmp_path / "made"))
     return catalog
 

@@ -28,14 +28,12 @@ def catalog(project_catalog, params, tiny_processor, tmp_path):
     catalog = project_catalog("features", "sft", params_sft=params, live_metrics=ListSink(), deepspeed_files=FILES)
     rows = [("train/0001", "tom is happy."), ("train/0002", "anna is rich.")]
     answer = "<think> it follows. </think> Answer: entailed."
-    index = pd.DataFrame(
-        {"split": "train", "uid": uid, "user_content": text, "reference_answer": answer, "label": 1, "mel_frames": 40}
-        for uid, text in rows
-    )
+    same = {"split": "train", "reference_answer": answer, "reference_verdict": "entailed", "label": 1, "mel_frames": 40}
+    index = pd.DataFrame({"uid": uid, "user_content": text, **same} for uid, text in rows)
     catalog["processor"].save(ModelFolder(folder))
     catalog["feature_index"].save(index)
     rng = np.random.default_rng(0)
-    catalog["log_mels"].save([(uid, rng.standard_normal((40, 128)).astype(np.float32)) for uid, _ in rows])
+    catalog["log_mels"] = {uid: rng.standard_normal((40, 128)).astype(np.float32) for uid, _ in rows}
     return catalog
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.conditions import Condition, conditions
 from soundmind_pipeline.evaluation.params import EvaluationParams
 from soundmind_pipeline.metrics import MetricSink
@@ -64,10 +63,13 @@ def _evaluate(
     log: Callable[[Condition, Mapping[str, float]], None],
 ) -> pd.DataFrame:
     """Predictions of one policy under every condition; figures are logged as soon as a condition is done."""
+    from soundmind_pipeline.evaluation.held_out import held_out, left_out
     from soundmind_pipeline.evaluation.metrics import headline, summarise
     from soundmind_pipeline.evaluation.predict import cpu_threads, load_examiner
 
-    samples = _held_out(index, evaluation)
+    samples = held_out(index, evaluation)
+    for reason, count in left_out(index, evaluation).items():
+        logger.info("%s, %s: %d problems left out: %s", name, evaluation.split, count, reason)
     with cpu_threads(evaluation.threads):
         examiner = load_examiner(name, folder, rl.instruction, rl.reward, evaluation)
         tables = []
@@ -79,21 +81,6 @@ def _evaluate(
     return pd.concat(tables, ignore_index=True)
 
 
-def _held_out(index: pd.DataFrame, evaluation: EvaluationParams) -> pd.DataFrame:
-    """The problems to answer.
-
-    Raises:
-        SoundmindError: The split has none.
-    """
-    samples = index[index["split"] == evaluation.split]
-    if samples.empty:
-        raise SoundmindError(
-            f"evaluation.split: there are no problems in the split {evaluation.split!r}.",
-            hint="Give the split problems in conf/base/parameters_ingestion.yml, or choose the other split.",
-        )
-    return samples.head(evaluation.max_problems or len(samples))
-
-
 def join_predictions(sft_predictions: pd.DataFrame, rl_predictions: pd.DataFrame) -> pd.DataFrame:
     """All predictions in one table."""
     return pd.concat([sft_predictions, rl_predictions], ignore_index=True)
@@ -103,11 +90,12 @@ def assemble_metrics(
     predictions: pd.DataFrame, feature_index: pd.DataFrame, evaluation: EvaluationParams
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
     """``evaluation.json``, the small metrics file, and accuracy by form as CSV."""
+    from soundmind_pipeline.evaluation.held_out import held_out
     from soundmind_pipeline.evaluation.metrics import assemble, flat_metrics, form_table
     from soundmind_pipeline.problems.shortcuts import shortcut_accuracies
 
     train = feature_index[feature_index["split"] == "train"]
-    shortcuts = shortcut_accuracies(train, _held_out(feature_index, evaluation))
+    shortcuts = shortcut_accuracies(train, held_out(feature_index, evaluation))
     results = assemble(predictions, shortcuts, evaluation.bootstrap_samples, evaluation.seed)
     return results, flat_metrics(results), form_table(results).to_csv(index=False)
 
