@@ -17,9 +17,18 @@ def test_padding_left_and_right_with_positions() -> None:
     assert right.positions.tolist() == [[0, 1, 2], [0, 0, 0]]
 
 
-def test_empty_rows() -> None:
-    batch = pad_rows([[], []], "right")
+@pytest.mark.parametrize("multiple", [1, 16])
+def test_empty_rows(multiple) -> None:
+    batch = pad_rows([[], []], "right", multiple=multiple)
     assert batch.token_ids.shape == (2, 0) and batch.mask.shape == (2, 0)
+
+
+def test_the_width_is_rounded_up_to_a_multiple() -> None:
+    left = pad_rows([[5, 6, 7], [8]], "left", multiple=2)
+    assert left.token_ids.tolist() == [[0, 5, 6, 7], [0, 0, 0, 8]]
+    assert left.positions.tolist() == [[0, 0, 1, 2], [0, 0, 0, 0]]
+    right = pad_rows([[5, 6, 7, 8], [8]], "right", multiple=4)
+    assert right.token_ids.tolist() == [[5, 6, 7, 8], [8, 0, 0, 0]]
 
 
 @torch.no_grad()

@@ -26,6 +26,7 @@ def add_lora(model: nn.Module, params: LoraParams, seed: int = 0) -> Any:
     from peft import LoraConfig, get_peft_model
 
     from soundmind_pipeline.policy.lora_layer import LeanLoraLinear
+    from soundmind_pipeline.policy.mlp import use_lean_mlps
 
     config = LoraConfig(
         r=params.rank, lora_alpha=params.alpha, lora_dropout=params.dropout, target_modules=params.target, bias="none"
@@ -47,6 +48,7 @@ def add_lora(model: nn.Module, params: LoraParams, seed: int = 0) -> Any:
             f"LoRA target {params.target!r} matches {outside[0]}, which is not in the language model.",
             "Restrict `target` to names that hold language_model.layers.",
         )
+    use_lean_mlps(adapted)
     return adapted
 
 

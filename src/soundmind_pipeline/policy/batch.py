@@ -34,7 +34,11 @@ class TokenBatch:
 
 
 def pad_rows(
-    rows: Sequence[Sequence[int]], side: Side, pad_id: int = 0, device: torch.device | str = "cpu"
+    rows: Sequence[Sequence[int]],
+    side: Side,
+    pad_id: int = 0,
+    device: torch.device | str = "cpu",
+    multiple: int = 1,
 ) -> TokenBatch:
     """Pad rows of token ids to the longest one.
 
@@ -43,8 +47,9 @@ def pad_rows(
         side: `left` for prompts that are continued, `right` for completions.
         pad_id: Token id written at padding; it is masked, so any id in the vocabulary will do.
         device: Where the tensors are put.
+        multiple: The width is rounded up to a multiple of this number: fewer shapes, for which kernels are kept.
     """
-    width = max(len(row) for row in rows)
+    width = -(-max(len(row) for row in rows) // multiple) * multiple
     if side == "left":
         padded = [[pad_id] * (width - len(row)) + list(row) for row in rows]
     else:
@@ -56,9 +61,9 @@ def pad_rows(
     return TokenBatch(token_ids.to(device), mask.to(device))
 
 
-def prompt_batch(model: nn.Module, prompts: Sequence[Prompt]) -> TokenBatch:
-    """The prompts' tokens padded on the left, on the model's device."""
-    return pad_rows([prompt.token_ids for prompt in prompts], "left", device=device_of(model))
+def prompt_batch(model: nn.Module, prompts: Sequence[Prompt], multiple: int = 1) -> TokenBatch:
+    """The prompts' tokens padded on the left to a `multiple`, on the model's device."""
+    return pad_rows([prompt.token_ids for prompt in prompts], "left", device=device_of(model), multiple=multiple)
 
 
 def embed_prompts(model: nn.Module, batch: TokenBatch, prompts: Sequence[Prompt]) -> Tensor:

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
 
 from soundmind_pipeline.policy.batch import TokenBatch, embed_prompts, pad_rows, prompt_batch
+from soundmind_pipeline.policy.linear import ROW_MULTIPLE
 from soundmind_pipeline.policy.prompts import Prompt
 from soundmind_pipeline.policy.thinker import device_of, thinker_of
 
@@ -118,7 +119,7 @@ def _shared_states(model: nn.Module, prompts: Sequence[Prompt], completions: Seq
     """The same states as `_plain_states`, with one pass over each run of equal prompts."""
     language_model = thinker_of(model).model.language_model
     unique, owner = _runs(prompts)
-    prefix = prompt_batch(model, unique)
+    prefix = prompt_batch(model, unique, ROW_MULTIPLE)
     cache = DynamicCache(config=language_model.config)
     prefix_states = language_model(
         inputs_embeds=embed_prompts(model, prefix, unique),
@@ -129,7 +130,7 @@ def _shared_states(model: nn.Module, prompts: Sequence[Prompt], completions: Seq
     ).last_hidden_state
     owners = torch.tensor(owner, device=prefix_states.device)
     first = prefix_states[:, -1].index_select(0, owners).unsqueeze(1)  # predicts each completion's first token
-    inputs = pad_rows([row[:-1] for row in completions], "right", device=prefix_states.device)
+    inputs = pad_rows([row[:-1] for row in completions], "right", device=prefix_states.device, multiple=ROW_MULTIPLE)
     if inputs.token_ids.shape[1]:
         first = torch.cat([first, _continued(language_model, cache, prefix, inputs, owners)], dim=1)
     lengths = torch.tensor([len(row) for row in completions], device=first.device).unsqueeze(-1)

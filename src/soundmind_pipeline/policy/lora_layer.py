@@ -6,7 +6,8 @@ import torch
 from peft.tuners.lora import Linear
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
+
+from soundmind_pipeline.policy.linear import product
 
 
 class LeanLoraLinear(Linear):
@@ -19,18 +20,22 @@ class LeanLoraLinear(Linear):
     """
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """`W x + b + scaling · B A x` for `[…, in]`, as PEFT computes it."""
+        """`W x + b + scaling · B A x` for `[…, in]`, as PEFT computes it; without `B A x` in reference mode."""
         if args or kwargs or not self._is_plain(x):
             output: Tensor = super().forward(x, *args, **kwargs)
             return output
         name, base = self.active_adapters[0], self.base_layer
+        if self.disable_adapters:
+            return product(x.flatten(0, -2), base.weight, base.bias).view(*x.shape[:-1], -1)
         down, up = self.lora_A[name].weight, self.lora_B[name].weight
         output = _LowRankLinear.apply(x, base.weight, base.bias, down, up, self.scaling[name])
         return output
 
     def _is_plain(self, x: Tensor) -> bool:
         names = self.active_adapters
-        if self.disable_adapters or self.merged or len(names) != 1 or names[0] not in self.lora_A:
+        if self.merged or len(names) != 1 or names[0] not in self.lora_A:
+            return False
+        if self.disable_adapters and torch.is_grad_enabled():
             return False
         name, base = names[0], self.base_layer
         weights = (base.weight, self.lora_A[name].weight, self.lora_B[name].weight)
@@ -41,7 +46,7 @@ class LeanLoraLinear(Linear):
             and self.lora_B[name].bias is None
             and not base.weight.requires_grad
             and all(weight.dtype == x.dtype and not hasattr(weight, "ds_id") for weight in weights)
-            and not torch.is_autocast_enabled(x.device.type)
+            and (x.is_meta or not torch.is_autocast_enabled(x.device.type))
         )
 
 
@@ -54,7 +59,7 @@ class _LowRankLinear(torch.autograd.Function):
         low = rows @ a.T
         ctx.save_for_backward(rows, low, weight, a, b)
         ctx.scale = scale
-        return functional.linear(rows, weight, bias).addmm_(low, b.T, alpha=scale).view(*x.shape[:-1], -1)
+        return product(rows, weight, bias).addmm_(low, b.T, alpha=scale).view(*x.shape[:-1], -1)
 
     @staticmethod
     @once_differentiable
@@ -63,7 +68,7 @@ class _LowRankLinear(torch.autograd.Function):
         needs_x, _, _, needs_a, needs_b, _ = ctx.needs_input_grad
         flat = grad.flatten(0, -2)
         grad_low = (flat @ b).mul_(ctx.scale)
-        grad_x = (flat @ weight).addmm_(grad_low, a).view(*grad.shape[:-1], -1) if needs_x else None
+        grad_x = product(flat, weight.T).addmm_(grad_low, a).view(*grad.shape[:-1], -1) if needs_x else None
         grad_a = grad_low.T @ rows if needs_a else None
         grad_b = (flat.T @ low).mul_(ctx.scale) if needs_b else None
         return grad_x, None, None, grad_a, grad_b, None

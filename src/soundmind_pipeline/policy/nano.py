@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -138,13 +139,12 @@ def build_thinker(
     return model
 
 
-def _thinker_config(params: NanoPolicyParams, processor: AudioTextProcessor) -> Qwen2_5OmniThinkerConfig:
-    tokenizer = processor.tokenizer
-    token_id = tokenizer.convert_tokens_to_ids
+def nano_dimensions(params: NanoPolicyParams, vocab_size: int) -> dict[str, dict[str, Any]]:
+    """The parts of a Thinker's configuration that give its weights their shapes."""
     half = params.hidden_dim // params.heads // 2
     spatial = 3 * half // 8  # the 7B's split of the rotary frequencies, 16:24:24 of 64
-    return Qwen2_5OmniThinkerConfig(
-        audio_config={
+    return {
+        "audio_config": {
             "num_mel_bins": 128,
             "d_model": params.audio_dim,
             "encoder_layers": params.audio_layers,
@@ -155,7 +155,7 @@ def _thinker_config(params: NanoPolicyParams, processor: AudioTextProcessor) -> 
             "output_dim": params.hidden_dim,
             "initializer_range": params.initializer_range,
         },
-        vision_config={
+        "vision_config": {
             "depth": 1,
             "hidden_size": 32,
             "intermediate_size": 32,
@@ -163,8 +163,8 @@ def _thinker_config(params: NanoPolicyParams, processor: AudioTextProcessor) -> 
             "out_hidden_size": params.hidden_dim,
             "fullatt_block_indexes": [0],
         },
-        text_config={
-            "vocab_size": len(tokenizer),
+        "text_config": {
+            "vocab_size": vocab_size,
             "hidden_size": params.hidden_dim,
             "intermediate_size": params.ffn_dim,
             "num_hidden_layers": params.layers,
@@ -178,9 +178,17 @@ def _thinker_config(params: NanoPolicyParams, processor: AudioTextProcessor) -> 
             },
             "tie_word_embeddings": params.tie_embeddings,
             "initializer_range": params.initializer_range,
-            "pad_token_id": tokenizer.pad_token_id,
-            "eos_token_id": tokenizer.eos_token_id,
         },
+    }
+
+
+def _thinker_config(params: NanoPolicyParams, processor: AudioTextProcessor) -> Qwen2_5OmniThinkerConfig:
+    tokenizer = processor.tokenizer
+    token_id = tokenizer.convert_tokens_to_ids
+    dimensions = nano_dimensions(params, len(tokenizer))
+    dimensions["text_config"] |= {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    return Qwen2_5OmniThinkerConfig(
+        **dimensions,
         audio_token_index=token_id("<|AUDIO|>"),
         image_token_index=token_id("<|IMAGE|>"),
         video_token_index=token_id("<|VIDEO|>"),

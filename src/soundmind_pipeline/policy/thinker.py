@@ -1,5 +1,7 @@
 """The Thinker inside a policy, whether adapters are wrapped around it or not."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,3 +27,15 @@ def device_of(model: nn.Module) -> torch.device:
     """The device that inputs of the policy belong on: that of the token embeddings."""
     device: torch.device = thinker_of(model).get_input_embeddings().weight.device
     return device
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block, and each module's own mode again behind it."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

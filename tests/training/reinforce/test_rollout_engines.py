@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.metrics import ListSink
 from soundmind_pipeline.policy.params import LoraParams, SamplingParams, VllmParams
+from soundmind_pipeline.policy.prompts import Prompt
 from soundmind_pipeline.training.params import DevParams, RlParams, ScheduleParams
 from soundmind_pipeline.training.reinforce.rollouts import rollout_engine
 from soundmind_pipeline.training.reinforce.trainer import train_rl
@@ -81,3 +82,13 @@ def test_the_engine_of_the_parameters_is_given(vllm, tiny_policy):
     for name, kind in (("shared_prefix", "SharedPrefixEngine"), ("vllm", "VllmEngine")):
         with rollout_engine(tiny_policy, PARAMS.model_copy(update={"rollout_engine": name})) as engine:
             assert type(engine).__name__ == kind
+
+
+@pytest.mark.parametrize(("gigabytes", "batches"), [(1.0, 1), (1e-6, 3)])
+def test_the_cache_is_as_large_as_the_parameters_say(tiny_policy, gigabytes, batches):
+    seen = []
+    tiny_policy.model.model.language_model.register_forward_pre_hook(lambda module, args: seen.append(1))
+    params = PARAMS.model_copy(update={"rollout_engine": "shared_prefix", "rollout_cache_gb": gigabytes})
+    with rollout_engine(tiny_policy, params) as engine:
+        engine.generate([Prompt((30, 31, 32))] * 3, SamplingParams(n=2, max_new_tokens=2))
+    assert len(seen) == batches

@@ -20,7 +20,7 @@ from soundmind_pipeline.training.reinforce.losses import BatchTotals
 from soundmind_pipeline.training.reinforce.params import AlgorithmParams
 from soundmind_pipeline.training.reinforce.prompts import Question, QuestionSource
 from soundmind_pipeline.training.reinforce.rollouts import Samples, sample_informative, tied_questions
-from soundmind_pipeline.training.reinforce.update import Agreement, UpdateBatch
+from soundmind_pipeline.training.reinforce.update import Agreement, UpdateBatch, update_policy
 
 CPU = torch.device("cpu")
 ALONE = Ranks(0, 1, CPU)
@@ -187,3 +187,39 @@ def test_an_idle_batch_weighs_nothing_and_agreement_is_pearsons():
     agreement.add(replace(batch, sampled_log_probs=old), torch.tensor([[-1.0, -2.0, -3.0]]))
     expected = torch.corrcoef(torch.tensor([[-1.0, -2.0, -4.0], [-1.0, -2.0, -3.0]]))[0, 1].item()
     assert agreement.figures() == pytest.approx({"agreement": expected, "disagreement": 1.0})
+
+
+class Recorder:
+    """Stands for the engine: takes down the prompt lengths that each optimisation step was given."""
+
+    ranks, module = ALONE, torch.nn.Identity()
+
+    def __init__(self):
+        self.steps = [[]]
+
+    def accumulate(self, batch):
+        self.steps[-1] += [len(prompt) for prompt in batch.prompts]
+        return 0.5, {"log_probs": batch.old_log_probs - len(self.steps)}
+
+    def update(self, lr):
+        self.steps.append([])
+        return 1.0
+
+
+def test_each_epoch_goes_over_the_whole_batch_in_an_order_of_its_own():
+    params = RlParams(epochs=3, minibatches=2, sampling=SamplingParams(n=2, max_new_tokens=8))
+    batch = samples(*[[RIGHT, WRONG]] * 6, prompts=[3, 4, 5, 6, 7, 8])
+    recorder = Recorder()
+    means = update_policy(recorder, weigh(batch, None, params, CPU), params, step=1, lr=0.1)
+    steps = recorder.steps[:-1]
+    epochs = [steps[at] + steps[at + 1] for at in (0, 2, 4)]
+    assert len(steps) == 6 and all(sorted(each) == sorted([3, 4, 5, 6, 7, 8] * 2) for each in epochs)
+    assert len({tuple(sorted(first)) for first in steps[::2]}) > 1
+    # One micro-batch a step; what sampler and trainer make of the tokens is compared in the first step alone.
+    assert (means["loss"], means["grad_norm"], means["disagreement"]) == (0.5, 1.0, 1.0)
+
+
+def test_without_a_shared_prefix_every_row_costs_its_prompt():
+    rows = samples([RIGHT, BAD], [RIGHT, BAD], prompts=[10, 4], lengths=[[2, 6], [3, 3]])
+    assert row_groups(rows, 32, share_prefix=False) == [[1, 0], [2, 3]]  # 16, 12 | 7, 7 tokens
+    assert row_groups(rows, 15, share_prefix=False) == [[1], [0], [2, 3]]

@@ -1,7 +1,6 @@
 """Sampling n completions a prompt, with everything that the samples share computed once."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ from soundmind_pipeline.policy.rollout.grid import SampleGrid
 from soundmind_pipeline.policy.rollout.layers import DecodeLayer, FusedLayer, LiveLayer
 from soundmind_pipeline.policy.rollout.rollouts import Progress, Rollouts
 from soundmind_pipeline.policy.rollout.sampler import Sampler
-from soundmind_pipeline.policy.thinker import thinker_of
+from soundmind_pipeline.policy.thinker import evaluation_mode, thinker_of
 
 # Above this many weights a second copy of them is no longer small change.
 _FUSE_BELOW = 200_000_000
@@ -89,7 +88,7 @@ class SharedPrefixEngine:
         completions: list[list[int]] = [[] for _ in range(total)]
         log_probs: list[Tensor] = [torch.empty(0)] * total
         finished = [False] * total
-        with torch.no_grad(), _evaluation_mode(self._model):
+        with torch.no_grad(), evaluation_mode(self._model):
             layers: list[DecodeLayer] = [
                 FusedLayer(layer) if self._fuse else LiveLayer(layer) for layer in self._language_model.layers
             ]
@@ -176,15 +175,3 @@ def _is_small_and_whole(language_model: nn.Module) -> bool:
     weights = list(language_model.parameters())
     spread_out = any(hasattr(weight, "ds_id") for weight in weights)  # partitioned by ZeRO-3
     return not spread_out and sum(weight.numel() for weight in weights) < _FUSE_BELOW
-
-
-@contextmanager
-def _evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside the block, and each module's own mode again behind it."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

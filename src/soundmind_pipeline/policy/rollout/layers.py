@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from soundmind_pipeline.policy.adapters import effective_weight
+from soundmind_pipeline.policy.linear import product
 
 
 class DecodeLayer(Protocol):
@@ -22,30 +23,31 @@ class DecodeLayer(Protocol):
 class FusedLayer:
     """Works on copies: query, key and value in one matrix, gate and up in one, adapters merged in.
 
-    The attention scale stands in the query weights. Copies are contiguous `[in, out]`, which small products like best.
+    The attention scale stands in the query weights. In memory, copies lie as `[in, out]`, which small products like
+    best.
     """
 
     def __init__(self, layer: Any) -> None:
         attention, mlp = layer.self_attn, layer.mlp
         scale = attention.scaling
         queries, keys, values = attention.q_proj, attention.k_proj, attention.v_proj
-        self._qkv = _columns(effective_weight(queries) * scale, effective_weight(keys), effective_weight(values))
+        self._qkv = _by_columns(effective_weight(queries) * scale, effective_weight(keys), effective_weight(values))
         self._qkv_bias = torch.cat([queries.bias * scale, keys.bias, values.bias])
-        self._out = _columns(effective_weight(attention.o_proj))
-        self._gate_up = _columns(effective_weight(mlp.gate_proj), effective_weight(mlp.up_proj))
-        self._down = _columns(effective_weight(mlp.down_proj))
+        self._out = _by_columns(effective_weight(attention.o_proj))
+        self._gate_up = _by_columns(effective_weight(mlp.gate_proj), effective_weight(mlp.up_proj))
+        self._down = _by_columns(effective_weight(mlp.down_proj))
         self._activation = mlp.act_fn
         self._norm_in, self._norm_out = layer.input_layernorm, layer.post_attention_layernorm
 
     def project(self, hidden: Tensor) -> Tensor:
         """See :class:`DecodeLayer`."""
-        return torch.addmm(self._qkv_bias, rms_norm(hidden, self._norm_in), self._qkv)
+        return product(rms_norm(hidden, self._norm_in), self._qkv, self._qkv_bias)
 
     def finish(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """See :class:`DecodeLayer`."""
-        hidden = torch.addmm(hidden, attended, self._out)
-        gate, up = (rms_norm(hidden, self._norm_out) @ self._gate_up).chunk(2, -1)
-        return torch.addmm(hidden, self._activation(gate).mul_(up), self._down)
+        hidden = product(attended, self._out).add_(hidden)
+        gate, up = product(rms_norm(hidden, self._norm_out), self._gate_up).chunk(2, -1)
+        return product(self._activation(gate).mul_(up), self._down).add_(hidden)
 
 
 class LiveLayer:
@@ -72,5 +74,6 @@ def rms_norm(hidden: Tensor, norm: Any) -> Tensor:
     return functional.rms_norm(hidden, (hidden.shape[-1],), norm.weight, norm.variance_epsilon)
 
 
-def _columns(*weights: Tensor) -> Tensor:
-    return torch.cat(weights).T.contiguous()
+def _by_columns(*weights: Tensor) -> Tensor:
+    """The weights `[out, in]` below each other, column after column in memory."""
+    return torch.cat(weights).T.contiguous().T
