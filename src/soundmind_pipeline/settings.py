@@ -4,6 +4,7 @@ from soundmind_pipeline import environment
 
 environment.prepare()
 
+from soundmind_pipeline.configuration import LOADER_ARGUMENTS  # noqa: E402
 from soundmind_pipeline.hooks.stages import StageHooks  # noqa: E402
 from soundmind_pipeline.hooks.summary import SummaryHooks  # noqa: E402
 from soundmind_pipeline.hooks.tracking import TrackingHooks  # noqa: E402
@@ -14,9 +15,4 @@ _stages = StageHooks()
 # Hooks registered last are called first: stage records must stand before tracking and summary read them.
 HOOKS = (SummaryHooks(), TrackingHooks(_stages), _stages)
 
-CONFIG_LOADER_ARGS = {
-    "base_env": "base",
-    "default_run_env": "local",
-    # An environment overrides single keys of a parameter block, not the whole block.
-    "merge_strategy": {"parameters": "soft", "globals": "soft"},
-}
+CONFIG_LOADER_ARGS = LOADER_ARGUMENTS

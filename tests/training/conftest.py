@@ -1,5 +1,9 @@
 """A toy problem: eight spoken words, each with a sound of its own, and an answer that depends on the last one."""
 
+import importlib
+from pathlib import Path
+from types import ModuleType
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,6 +35,7 @@ def toy_index(train: int = 24, dev: int = 8) -> tuple[pd.DataFrame, dict[str, np
                     "uid": uid,
                     "user_content": " ".join(words) + ".",
                     "reference_answer": f"<think> {words[-1]}. </think> Answer: {verdict}.",
+                    "reference_verdict": verdict,
                     "label": label,
                     "mel_frames": len(log_mels[uid]),
                 }
@@ -56,3 +61,17 @@ def toy_policy(tmp_path_factory, tiny_params, tiny_processor) -> ModelFolder:
 @pytest.fixture
 def zero2() -> dict:
     return {"gradient_clipping": "auto", "zero_optimization": {"stage": 2}}
+
+
+@pytest.fixture(scope="session")
+def toy_jobs() -> ModuleType:
+    """The small SFT and RL jobs of the benchmarks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+        return importlib.import_module("_toy_jobs")
+
+
+@pytest.fixture(scope="session")
+def warm_policy(toy_jobs, tmp_path_factory) -> ModelFolder:
+    """A tiny policy that keeps the answers' form, so that RL has rewards to learn from."""
+    return toy_jobs.toy_policy(tmp_path_factory.mktemp("warm"))

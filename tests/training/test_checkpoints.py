@@ -19,7 +19,7 @@ class Engine:
     def __init__(self, value: float = 0.0) -> None:
         self.value = value
 
-    def save(self, folder, exclude_frozen):
+    def save(self, folder):
         (folder / "state").mkdir()
         (folder / "state" / "engine.txt").write_text(str(self.value) * 50)
 
@@ -34,7 +34,7 @@ def checkpoints(tmp_path):
 
 
 def make(tmp_path, **identity):
-    return Checkpoints(tmp_path / "checkpoints", ALONE, {"seed": "0", **identity}, exclude_frozen=False)
+    return Checkpoints(tmp_path / "checkpoints", ALONE, {"seed": "0", **identity})
 
 
 def save(checkpoints, *steps):
@@ -146,3 +146,12 @@ def test_manifest_is_plain_json(checkpoints):
     save(checkpoints, 10)
     manifest = json.loads((checkpoints.folder / "step-00000010" / "checkpoint.json").read_text())
     assert set(manifest["files"]) == {"random-0.json", "state/engine.txt"}
+
+
+def test_another_number_of_ranks_is_refused_not_thrown_away(tmp_path):
+    save(make(tmp_path, **{"world size": "2"}), 5)
+    with pytest.raises(SoundmindError, match="written by 2 ranks, this job has 1") as caught:
+        make(tmp_path, **{"world size": "1"}).find(resume=True)
+    assert "resume: false" in caught.value.hint
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["step-00000005"]
+    assert make(tmp_path, **{"world size": "1"}).find(resume=False).step == 0

@@ -40,9 +40,10 @@ def train(stage, micro_batches, steps=3, lr_scale=1.0, clip=0.5, frozen=False, f
             loss = sum(engine.accumulate(rows)[0] for rows in micro_batches)
             told.append((loss, engine.update(0.05)))
             if folder is not None and step == 1:
-                engine.save(folder, exclude_frozen=False)
+                engine.save(folder)
                 engine.load(folder)
-        return told, engine.full_state()
+        with engine.gathered():
+            return told, {name: tensor.detach().clone() for name, tensor in engine.module.state_dict().items()}
 
 
 def reference(steps=3, lr_scale=1.0, clip=0.5):

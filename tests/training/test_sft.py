@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.metrics import ListSink
+from soundmind_pipeline.policy.params import LoraParams
 from soundmind_pipeline.training.params import PhaseParams, ScheduleParams, SftParams
 from soundmind_pipeline.training.sft import train_sft
 
@@ -196,3 +197,31 @@ def test_a_loss_that_is_no_number_ends_the_run(toy_policy, toy, zero2, tmp_path)
     broken = {uid: log_mel * float("nan") for uid, log_mel in log_mels.items()}
     with pytest.raises(SoundmindError, match="no number"):
         run(toy_policy, (index, broken), tmp_path, zero2)
+
+
+ADAPTERS = PARAMS.model_copy(update={"adaptation": "lora", "lora": LoraParams(rank=2)})
+
+
+@pytest.mark.parametrize("step", [3, 9])
+def test_adapters_resume_to_the_same_bits_and_end_merged(toy_policy, toy, zero2, tmp_path, step):
+    straight, *_ = run(toy_policy, toy, tmp_path / "straight", zero2, ADAPTERS)
+    with pytest.raises(KeyboardInterrupt):
+        run(toy_policy, toy, tmp_path / "again", zero2, ADAPTERS, KillingSink(step))
+    again, *_ = run(toy_policy, toy, tmp_path / "again", zero2, ADAPTERS)
+    assert same(straight, again)
+    before = load_file(toy_policy.path / "model.safetensors")
+    assert straight.keys() == before.keys()
+    changed = {name for name in before if not torch.equal(before[name], straight[name])}
+    # The tower and the embeddings of the first phase stay trained; of the text part only the adapted matrices changed.
+    assert any("audio_tower" in name for name in changed)
+    assert any("embed_tokens" in name for name in changed)
+    of_text = [name for name in changed if name.startswith("model.layers")]
+    assert of_text, sorted(changed)
+    assert all("_proj.weight" in name for name in of_text)
+
+
+def test_adapters_under_zero_3_agree(toy_policy, toy, zero2, tmp_path):
+    _, history, _ = run(toy_policy, toy, tmp_path / "two", zero2, ADAPTERS)
+    zero3 = {"gradient_clipping": "auto", "zero_optimization": {"stage": 3}}
+    _, other, _ = run(toy_policy, toy, tmp_path / "three", zero3, ADAPTERS)
+    assert other["sft/loss"].tolist() == pytest.approx(history["sft/loss"].tolist(), rel=1e-5)

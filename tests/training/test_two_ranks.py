@@ -36,12 +36,29 @@ RL = RlParams(
     dev=DevParams(every=1, problems=3),
 )
 
+SHORT = SFT.model_copy(update={"phases": (PHASE.model_copy(update={"steps": 2}),), "lora": LoraParams(rank=2)})
+
+
+def zero(stage, **options):
+    return {"gradient_clipping": "auto", "zero_optimization": {"stage": stage, **options}}
+
+
+def setting(adaptation, **changes):
+    return SHORT.model_copy(update={"adaptation": adaptation, **changes})
+
+
+OFFLOAD = {"offload_optimizer": {"device": "cpu"}}
+SETTINGS = {
+    **{(stage, way): (setting(way), zero(stage)) for stage in range(4) for way in ("full", "lora")},
+    **{("3, recomputed", way): (setting(way, gradient_checkpointing=True), zero(3)) for way in ("full", "lora")},
+    ("2, offloaded", "full"): (setting("full"), zero(2, **OFFLOAD)),
+}
+
 
 @pytest.fixture(scope="module")
 def two_ranks(toy_policy, toy, tmp_path_factory):
     out = tmp_path_factory.mktemp("two_ranks")
-    deepspeed = {"gradient_clipping": "auto", "zero_optimization": {"stage": 2}}
-    job = {"policy": toy_policy, "toy": toy, "sft": SFT, "rl": RL, "deepspeed": deepspeed}
+    job = {"policy": toy_policy, "toy": toy, "sft": SFT, "rl": RL, "deepspeed": zero(2), "settings": SETTINGS}
     (out / "job.pkl").write_bytes(pickle.dumps(job))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     script = Path(__file__).with_name("two_ranks.py")
@@ -55,6 +72,20 @@ def test_sft_losses_agree_with_one_process(two_ranks, toy_policy, toy, zero2, tm
     _, alone = train_sft(toy_policy, *toy, tmp_path, ListSink(), SFT, zero2)
     for name in ("sft/loss", "sft/ctc", "sft/loss_audio", "sft/loss_text", "sft/grad_norm"):
         assert two_ranks["sft"][name].tolist() == pytest.approx(alone[name].tolist(), rel=1e-5), name
+
+
+@pytest.fixture(scope="module")
+def alone(toy_policy, toy, tmp_path_factory):
+    """The short job on one rank, by what is trained."""
+    work = tmp_path_factory.mktemp("alone")
+    return {way: train_sft(toy_policy, *toy, work, ListSink(), setting(way), zero(0))[1] for way in ("full", "lora")}
+
+
+@pytest.mark.parametrize("key", SETTINGS, ids=str)
+def test_every_zero_stage_agrees_with_one_process(two_ranks, alone, key):
+    found, expected = two_ranks["settings"][key], alone[key[1]]
+    for name in ("sft/loss", "sft/ctc", "sft/loss_audio", "sft/loss_text", "sft/grad_norm"):
+        assert found[name].tolist() == pytest.approx(expected[name].tolist(), rel=1e-5), name
 
 
 def test_rl_runs_on_two_ranks(two_ranks):

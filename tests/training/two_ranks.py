@@ -1,4 +1,4 @@
-"""Run by torchrun in test_two_ranks.py: SFT, then RL from its result; rank 0 writes both histories."""
+"""Run by torchrun in test_two_ranks.py: SFT, then RL from its result, then SFT in other settings; rank 0 writes all."""
 
 import pickle
 import sys
@@ -16,5 +16,10 @@ with process_group(1) as ranks:  # kept open over both stages: a launcher's port
     folder, sft = train_sft(job["policy"], *job["toy"], out / "sft", sink, job["sft"], job["deepspeed"])
     adapter, rl = train_rl(folder, *job["toy"], out / "rl", sink, job["rl"], job["deepspeed"])
     told = ranks.gathered(len(sink.rows))
+    histories = {
+        key: train_sft(job["policy"], *job["toy"], out / "other", ListSink(), params, deepspeed)[1]
+        for key, (params, deepspeed) in job["settings"].items()
+    }
     if ranks.is_main:
-        (out / "result.pkl").write_bytes(pickle.dumps({"sft": sft, "rl": rl, "adapter": adapter, "told": told}))
+        result = {"sft": sft, "rl": rl, "adapter": adapter, "told": told, "settings": histories}
+        (out / "result.pkl").write_bytes(pickle.dumps(result))

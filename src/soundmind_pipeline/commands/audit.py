@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from rich.table import Table
-from rich.text import Text
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.files import atomic_path
@@ -57,6 +55,7 @@ def run(annotations: Mapping[str, Path], sources: Sequence[Path], tokenizer: Pat
     """
     from soundmind_pipeline.audit.page import render_page
     from soundmind_pipeline.audit.run import audit_files
+    from soundmind_pipeline.audit.summary import print_summary
     from soundmind_pipeline.audit.tokens import load_counter
 
     for path in (*sources, *annotations.values()):
@@ -76,7 +75,7 @@ def run(annotations: Mapping[str, Path], sources: Sequence[Path], tokenizer: Pat
     except OSError as error:
         hint = "give a folder that can be written to --out"
         raise SoundmindError(f"{error.filename or out}: {error.strerror}", hint=hint) from None
-    _print_summary(document, out)
+    print_summary(Console(), document, (out / "audit.html", out / "audit.json"))
     return document
 
 
@@ -114,38 +113,3 @@ def _progress(size: int) -> Iterator["OnProgress"]:
                 bar.update(tasks[what], completed=done)
 
         yield on_progress
-
-
-def _print_summary(document: Mapping[str, Any], out: Path) -> None:
-    """A table of the splits, a line a pair of splits, and where the rest stands."""
-    console = Console()
-    table = Table(box=None, pad_edge=False)
-    table.add_column("split")
-    columns = {
-        "rows": "rows",
-        "entailed": "entailed",
-        "not_entailed": "not entailed",
-        "label_conflicts": "label conflicts",
-        "duplicate_questions": "duplicate questions",
-        "bad_rows": "bad rows",
-    }
-    for title in columns.values():
-        table.add_column(title, justify="right")
-    for name, split in document["splits"].items():
-        counts = [len(split[key]) if key == "bad_rows" else split[key] for key in columns]
-        table.add_row(Text(name), *(f"{count:,}" for count in counts))
-    console.print(table)
-    for key, pair in document["cross_split"].items():
-        shared = f"{pair['shared_questions']:,} questions and {pair['shared_major_premises']:,} major premises"
-        console.print(Text(f"{' and '.join(key.split('__'))} share {shared}"))
-    for name, split in document["splits"].items():
-        if split["source"]:
-            found = split["source"]
-            share = "" if found["agreement"] is None else f", labels agree in {found['agreement']:.1%}"
-            console.print(Text(f"{name}: {found['matched']:,} rows found in the source{share}"))
-        if split["bad_rows"]:
-            bad = split["bad_rows"][0]
-            console.print(
-                Text(f"{name}: first bad row in {split['file']}, line {bad['line']}: {bad['reason']}"), style="yellow"
-            )
-    console.print(Text(f"→ {out / 'audit.html'}, {out / 'audit.json'}"))

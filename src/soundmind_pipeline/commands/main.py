@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 
 from soundmind_pipeline import environment
 from soundmind_pipeline.commands.audit import audit
+from soundmind_pipeline.commands.export import export
+from soundmind_pipeline.commands.export_model import export_model
 from soundmind_pipeline.commands.guard import guarded
+from soundmind_pipeline.commands.plan import plan
+from soundmind_pipeline.commands.project import find_project
 from soundmind_pipeline.commands.score import score
 from soundmind_pipeline.errors import SoundmindError
 
@@ -19,6 +22,9 @@ def soundmind() -> None:
 
 
 soundmind.add_command(audit)
+soundmind.add_command(export)
+soundmind.add_command(export_model)
+soundmind.add_command(plan)
 soundmind.add_command(score)
 
 
@@ -29,7 +35,7 @@ def ui(host: str, port: int) -> None:
     """Open this project's MLflow store in the browser's UI."""
     from soundmind_pipeline.tracking import tracking_uri
 
-    uri = tracking_uri(_project())
+    uri = tracking_uri(find_project())
     click.echo(f"MLflow UI: http://{host}:{port}  (store {uri}; Ctrl-C ends it)")
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
     sys.exit(subprocess.call(command))
@@ -42,7 +48,7 @@ def dvc(check: bool) -> None:
     from soundmind_pipeline.dvc_stages import project_document, render
     from soundmind_pipeline.files import atomic_path
 
-    project = _project()
+    project = find_project()
     path, text = project / "dvc.yaml", render(project_document(project))
     current = path.read_text() if path.exists() else ""
     if check and current != text:
@@ -51,20 +57,6 @@ def dvc(check: bool) -> None:
         with atomic_path(path) as temporary:
             temporary.write_text(text)
     click.echo(f"dvc.yaml is {'up to date' if current == text else 'written'}.")
-
-
-def _project() -> Path:
-    """The project around the current folder.
-
-    Raises:
-        SoundmindError: There is none.
-    """
-    from kedro.utils import find_kedro_project
-
-    project = find_kedro_project(Path.cwd())
-    if project is None:
-        raise SoundmindError("No Kedro project here.", hint="Run it inside the project folder.")
-    return project
 
 
 def main() -> None:

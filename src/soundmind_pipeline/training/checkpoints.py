@@ -40,7 +40,7 @@ class Progress:
     notes: dict[str, Any] = field(default_factory=dict)
     """Whatever else the trainer must remember; JSON."""
     tensors: dict[str, Tensor] = field(default_factory=dict)
-    """Weights beside the engine's, such as the best so far."""
+    """Weights beside the engine's: the best so far, or what earlier phases trained."""
 
 
 class Checkpoints:
@@ -54,14 +54,12 @@ class Checkpoints:
         folder: Where they are kept; created when needed.
         ranks: The processes of the job; methods are collective calls.
         identity: The job's fingerprint.
-        exclude_frozen: Leave out parameters that are not trained.
     """
 
-    def __init__(self, folder: Path, ranks: Ranks, identity: Mapping[str, str], exclude_frozen: bool) -> None:
+    def __init__(self, folder: Path, ranks: Ranks, identity: Mapping[str, str]) -> None:
         self.folder = folder
         self._ranks = ranks
         self._identity = dict(identity)
-        self._exclude_frozen = exclude_frozen
         self._found: Path | None = None
 
     def save(self, engine: PolicyEngine, progress: Progress) -> None:
@@ -72,7 +70,7 @@ class Checkpoints:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
         self._ranks.barrier()
-        engine.save(temporary, self._exclude_frozen)
+        engine.save(temporary)
         (temporary / f"random-{self._ranks.rank}.json").write_text(json.dumps(_random_state()))
         self._ranks.barrier()
         if self._ranks.is_main:

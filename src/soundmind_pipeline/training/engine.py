@@ -109,20 +109,13 @@ class PolicyEngine:
                 if parameter.requires_grad
             }
 
-    def full_state(self) -> dict[str, Tensor]:
-        """A copy of every tensor of the module's state by name, on the CPU; a collective call."""
-        with self.gathered():
-            return {name: tensor.detach().to("cpu", copy=True) for name, tensor in self.module.state_dict().items()}
+    def save(self, folder: Path) -> None:
+        """Write the trained weights and the optimizer's state under `folder`, which exists; a collective call.
 
-    def save(self, folder: Path, exclude_frozen: bool) -> None:
-        """Write weights and optimizer state under `folder`; a collective call.
-
-        Args:
-            folder: An existing folder.
-            exclude_frozen: Leave out parameters that are not trained: they come from the upstream policy.
+        Parameters that are not trained stay out: they come from the upstream policy.
         """
         beat("checkpoint", waits=True)
-        self._engine.save_checkpoint(str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=exclude_frozen)
+        self._engine.save_checkpoint(str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=True)
 
     def load(self, folder: Path) -> None:
         """Read what `save` wrote; a collective call.

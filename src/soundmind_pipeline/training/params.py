@@ -73,8 +73,18 @@ class TrainingParams(Params):
     instruction: str = INSTRUCTION
     """What is asked about the question in every prompt; the same in every stage."""
 
+    exclude_label_conflicts: bool = False
+    """Leave out the train rows whose own reference contradicts their label: all that a fallible teacher got wrong."""
+
+    exclude_leaks: bool = False
+    """Leave out the train rows whose leak group stands in dev or test too."""
+
     optimizer: OptimizerParams = OptimizerParams()
     """AdamW."""
+
+    gradient_checkpointing: bool = False
+    """Keep only the inputs of the language model's layers and compute these anew in the backward pass: a third slower,
+    a fraction of the memory. Every completion then carries its own prompt."""
 
     launcher: LauncherParams = LauncherParams()
     """How many processes train, and how they are started."""
@@ -168,6 +178,12 @@ class SftParams(TrainingParams):
     phases: tuple[PhaseParams, ...] = Field(default_factory=_curriculum, min_length=1)
     """The curriculum, in order."""
 
+    adaptation: Literal["full", "lora"] = "full"
+    """Train the text part itself, or adapters in its place, which are merged into the policy at the end."""
+
+    lora: LoraParams = LoraParams(alpha=16.0)
+    """The adapters."""
+
     ctc_scale: float = Field(default=12.0, gt=0)
     """Multiplies the cosines between audio embeddings and token embeddings before the softmax of the CTC."""
 
@@ -219,6 +235,9 @@ class RlParams(TrainingParams):
     rollout_engine: Literal["shared_prefix", "vllm"] = "shared_prefix"
     """What samples: our own engine, or vLLM, which needs a CUDA GPU, its own installation and `adaptation: lora`."""
 
+    rollout_cache_gb: float = Field(default=1.0, gt=0)
+    """Keys and values that the shared_prefix engine may hold, in 10⁹ bytes; more samples more prompts at one time."""
+
     vllm: VllmParams = VllmParams()
     """Limits of the vllm engine."""
 
@@ -247,8 +266,8 @@ class RlParams(TrainingParams):
     """Rounds between checkpoints; the two newest are kept until the stage is done."""
 
     micro_batch_tokens: int = Field(default=4096, ge=1)
-    """Tokens of one forward and backward pass, a prompt counted once for all its samples; smaller ones take less
-    memory."""
+    """Tokens of one forward and backward pass, a prompt counted once for all its samples (or once a sample with
+    `gradient_checkpointing`); smaller ones take less memory."""
 
     minibatches: int = Field(default=2, ge=1)
     """Optimisation steps a pass; the prompts are divided among them."""

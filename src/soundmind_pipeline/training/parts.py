@@ -48,7 +48,7 @@ def parameter_groups(
     return groups
 
 
-def adapter_group(model: nn.Module, weight_decay: float) -> list[ParameterGroup]:
+def adapter_group(model: nn.Module, weight_decay: float, lr_scale: float = 1.0) -> list[ParameterGroup]:
     """The LoRA weights of a `PeftModel` as one group.
 
     Raises:
@@ -56,7 +56,5 @@ def adapter_group(model: nn.Module, weight_decay: float) -> list[ParameterGroup]
     """
     adapters = [parameter for name, parameter in model.named_parameters() if "lora_" in name]
     if not adapters:
-        raise SoundmindError(
-            "The policy has no LoRA weights to train.", "Check rl.lora.target, or set rl.adaptation: full."
-        )
-    return [ParameterGroup("adapter", adapters, 1.0, weight_decay)]
+        raise SoundmindError("The policy has no LoRA weights to train.", "Check lora.target, or set adaptation: full.")
+    return [ParameterGroup("adapter", adapters, lr_scale, weight_decay)]

@@ -12,18 +12,21 @@ from torch import Tensor, nn
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.metrics import MetricSink, NullSink
+from soundmind_pipeline.policy.adapters import add_lora
 from soundmind_pipeline.policy.audio_tower import encode_audio
 from soundmind_pipeline.policy.folder import ModelFolder, Policy, load_policy, save_policy
 from soundmind_pipeline.policy.log_probs import completion_log_probs
+from soundmind_pipeline.policy.recompute import recompute_layers
 from soundmind_pipeline.policy.thinker import thinker_of
 from soundmind_pipeline.training.checkpoints import Checkpoints, Progress
 from soundmind_pipeline.training.ctc import ctc_losses, flat_start_losses
-from soundmind_pipeline.training.engine import PolicyEngine, policy_engine
+from soundmind_pipeline.training.engine import ParameterGroup, PolicyEngine, policy_engine
 from soundmind_pipeline.training.fingerprint import fingerprint
-from soundmind_pipeline.training.params import SftParams
-from soundmind_pipeline.training.parts import parameter_groups, parts_of
+from soundmind_pipeline.training.params import PhaseParams, SftParams
+from soundmind_pipeline.training.parts import adapter_group, parameter_groups, parts_of
 from soundmind_pipeline.training.progress import ProgressLine, progress_line
 from soundmind_pipeline.training.ranks import Ranks, process_group
+from soundmind_pipeline.training.rows import training_rows
 from soundmind_pipeline.training.schedules import learning_rate
 from soundmind_pipeline.training.sft_batches import LogMels, SftData, SftMicroBatch
 
@@ -78,7 +81,7 @@ def train_sft(
 
     Args:
         policy_init: The policy to start from.
-        index: The feature index; its train split is learnt.
+        index: The feature index; its train split is learnt, but for rows without a verdict and those left out.
         log_mels: uid → float32 `[frames, 128]`.
         work: Folder for checkpoints (removed at the end) and the export.
         metrics: Gets each step's metrics as they come; after a resumption the steps done before are told again.
@@ -86,15 +89,16 @@ def train_sft(
         deepspeed: The parsed DeepSpeed file.
 
     Returns:
-        The trained policy as a Hugging Face folder under `work`, and the history: one row a step with `step`, `phase`
-        and the metrics.
+        The trained policy as a Hugging Face folder under `work` (adapters merged in), and the history: one row a step
+        with `step`, `phase` and the metrics.
 
     Raises:
         SoundmindError: The data or the DeepSpeed file do not fit, or the loss is no number any more.
     """
+    index = training_rows(index, params, imitates=True)
     with process_group(params.threads) as ranks:
         identity = fingerprint(params, policy_init.path, index, ranks.world_size, deepspeed)
-        checkpoints = Checkpoints(work / "checkpoints", ranks, identity, exclude_frozen=False)
+        checkpoints = Checkpoints(work / "checkpoints", ranks, identity)
         trainer = _SftTrainer(policy_init, index, log_mels, metrics, params, deepspeed, ranks, checkpoints)
         state, history = trainer.run()
         if ranks.is_main:
@@ -128,26 +132,26 @@ class _SftTrainer:
         for row in progress.history:
             self._report(row)
         torch.manual_seed(self._params.seed)
-        state: dict[str, Tensor] = {}
         total = sum(phase.steps for phase in phases)
         with progress_line(total, progress.step, "sft", self._ranks.is_main) as line:
             for phase in range(progress.phase, len(phases)):
                 progress.phase = phase
-                state = self._run_phase(progress, state, line)
-        return state, progress.history
+                progress.tensors |= self._run_phase(progress, line)
+        return progress.tensors, progress.history
 
-    def _run_phase(self, progress: Progress, state: dict[str, Tensor], line: ProgressLine) -> dict[str, Tensor]:
-        """One phase from `state` (empty: the upstream weights, or the checkpoint's); returns the weights after it."""
+    def _run_phase(self, progress: Progress, line: ProgressLine) -> dict[str, Tensor]:
+        """One phase from the upstream weights and what earlier phases trained; the weights that it trained."""
         params, phase = self._params, self._params.phases[progress.phase]
-        policy = load_policy(self._policy_init, params.precision)
+        policy = _starting_policy(self._policy_init, params)
         module = SftModule(policy, params.ctc_scale)
-        if state:
-            module.load_state_dict(state)
+        _take_over(module, progress.tensors)
         data = SftData(self._index, self._log_mels, policy.processor, params)
         samplers = data.samplers(progress.phase)
         before = sum(earlier.steps for earlier in params.phases[: progress.phase])
-        groups = parameter_groups(parts_of(policy.model), phase.train, phase.lr_scale, params.optimizer.weight_decay)
+        groups = _groups(policy, phase, params)
         with policy_engine(module, groups, self._ranks, params.optimizer, params, self._deepspeed) as engine:
+            if params.gradient_checkpointing:
+                recompute_layers(module.model)
             self._checkpoints.restore(engine)
             for step in range(progress.step - before + 1, phase.steps + 1):
                 started = time.perf_counter()
@@ -164,7 +168,7 @@ class _SftTrainer:
                 if progress.step % params.checkpoint_every == 0 or step == phase.steps:
                     self._checkpoints.save(engine, progress)
             logger.info("%s: %s", phase.name, _summary(progress.history[-1]))
-            return engine.full_state()
+            return engine.trainable_state()
 
     def _step(self, engine: PolicyEngine, batches: list[SftMicroBatch], lr: float) -> dict[str, float]:
         """One optimisation step; its metrics over all ranks."""
@@ -209,6 +213,33 @@ def _summary(row: Mapping[str, Any]) -> str:
 
 
 def _export(policy_init: ModelFolder, state: Mapping[str, Tensor], params: SftParams, folder: Path) -> None:
-    policy = load_policy(policy_init, params.precision)
-    SftModule(policy, params.ctc_scale).load_state_dict(state)
+    policy = _starting_policy(policy_init, params)
+    _take_over(SftModule(policy, params.ctc_scale), state)
+    if params.adaptation == "lora":
+        policy = Policy(policy.model.merge_and_unload(), policy.processor)
     save_policy(policy, folder)
+
+
+def _starting_policy(folder: ModelFolder, params: SftParams) -> Policy:
+    """The upstream policy, with fresh adapters where these are trained."""
+    policy = load_policy(folder, params.precision)
+    if params.adaptation == "full":
+        return policy
+    return Policy(add_lora(policy.model, params.lora, params.seed), policy.processor)
+
+
+def _take_over(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give the module the trained tensors, each of which it must know."""
+    unknown = module.load_state_dict(dict(state), strict=False).unexpected_keys
+    if unknown:
+        raise RuntimeError(f"trained tensors that the policy does not have: {unknown[:5]}")
+
+
+def _groups(policy: Policy, phase: PhaseParams, params: SftParams) -> list[ParameterGroup]:
+    """What the phase trains: with adapters, these stand for the text part."""
+    parts, decay = parts_of(policy.model), params.optimizer.weight_decay
+    if params.adaptation == "full":
+        return parameter_groups(parts, phase.train, phase.lr_scale, decay)
+    others = tuple(part for part in phase.train if part != "text")
+    adapters = adapter_group(policy.model, decay, phase.lr_scale.get("text", 1.0)) if "text" in phase.train else []
+    return [*parameter_groups(parts, others, phase.lr_scale, decay), *adapters]

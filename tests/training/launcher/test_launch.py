@@ -14,7 +14,8 @@ import pytest
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.metrics import ListSink
 from soundmind_pipeline.training.launcher.commands import WORKER
-from soundmind_pipeline.training.launcher.launch import run_training
+from soundmind_pipeline.training.launcher.job import JobFolder
+from soundmind_pipeline.training.launcher.launch import _kill_ranks, run_training
 from soundmind_pipeline.training.params import TrainingParams
 
 HERE = Path(__file__).parent
@@ -86,6 +87,11 @@ def test_a_rank_that_is_killed_is_named(tmp_path):
     assert not ranks_of(tmp_path)
 
 
+def test_what_happens_to_a_rank_that_is_done_is_no_failure(tmp_path):
+    train = trains.die_while_shutting_down_on_rank_1
+    assert run_training(train, work=tmp_path, metrics=ListSink(), params=two_ranks()) == (0, 2)
+
+
 def test_a_rank_that_hangs_is_ended_and_its_stack_kept(tmp_path):
     with pytest.raises(SoundmindError, match=r"Rank 1 .* hangs: .*'an endless loop'"):
         run_training(
@@ -112,7 +118,8 @@ def test_a_signal_ends_the_ranks_first(tmp_path, number):
     assert signal.getsignal(number) is before
 
 
-def test_ranks_do_not_outlive_a_killed_launching_process(tmp_path):
+@pytest.mark.parametrize("next_launch", [False, True], ids=["by themselves", "at the next launch"])
+def test_ranks_do_not_outlive_a_killed_launching_process(tmp_path, next_launch):
     script = (
         "import sys; from pathlib import Path; import trains\n"
         "from soundmind_pipeline.metrics import NullSink\n"
@@ -127,6 +134,9 @@ def test_ranks_do_not_outlive_a_killed_launching_process(tmp_path):
             time.sleep(0.1)
         assert len(ranks_of(tmp_path)) == 2
         driver.kill()
+    if next_launch:
+        _kill_ranks(JobFolder(tmp_path / "launch"))
+        assert not ranks_of(tmp_path)  # at once: they must not write into the next launch's folder
     deadline = time.monotonic() + 30
     while ranks_of(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -1,5 +1,6 @@
 """Training functions for ranks started by the launcher tests; found by name on PYTHONPATH."""
 
+import atexit
 import os
 import signal
 import time
@@ -43,6 +44,18 @@ def die_on_rank_1(work, metrics, params):
         if ranks.rank == 1:
             os.kill(os.getpid(), signal.SIGKILL)
         ranks.totals([1.0])
+
+
+def die_while_shutting_down_on_rank_1(work, metrics, params):
+    def die_once_rank_0_is_done():
+        while not Path(work, "launch", "report-0.json").exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with process_group(params.threads) as ranks:
+        if ranks.rank == 1:
+            atexit.register(die_once_rank_0_is_done)
+        return ranks.rank, ranks.world_size
 
 
 def hang_on_rank_1(work, metrics, params):

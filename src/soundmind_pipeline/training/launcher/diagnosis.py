@@ -12,6 +12,7 @@ _PEER_LOST: Final = re.compile(
 )
 """Errors that a rank gets because another one is gone."""
 
+_ROOT_CAUSE: Final = re.compile(r"Root Cause.*?^\s*rank\s*: (\d+)\b", re.DOTALL | re.MULTILINE)
 _LOG_LINES: Final = 20
 _MEMORY_EVENTS: Final = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 _GO_ON: Final = "The same command goes on from the last checkpoint."
@@ -39,6 +40,8 @@ def diagnose(job: JobFolder, hung: str | None, status: int, oom_killed: bool) ->
     failed = [report for report in reports if report.outcome == "failed"]
     own = [report for report in failed if not _PEER_LOST.search(report.error)]
     silent = [place for place in job.places() if place.rank not in {report.rank for report in reports}]
+    # A rank that waits for a peer may be killed silently too, after the one that died first, which torchrun knows.
+    silent.sort(key=lambda place: (place.rank != _root_cause(job), place.rank))
     if own:
         return _of_exception(job, own[0])
     if silent:
@@ -65,6 +68,13 @@ def oom_kills() -> int:
         if found:
             return int(found[1])
     return 0
+
+
+def _root_cause(job: JobFolder) -> int | None:
+    """The rank that torchrun has seen fail first, where it says so."""
+    log = job.path / "launcher.log"
+    found = _ROOT_CAUSE.search(log.read_text(errors="replace")) if log.exists() else None
+    return int(found[1]) if found else None
 
 
 def _of_exception(job: JobFolder, report: Report) -> SoundmindError:

@@ -1,5 +1,6 @@
 """Run a training function on the ranks that the parameters ask for, and say which rank ended it when one does."""
 
+import contextlib
 import json
 import logging
 import os
@@ -9,9 +10,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+import psutil
 
 from soundmind_pipeline.metrics import MetricSink
 from soundmind_pipeline.training.launcher.commands import launch_command
@@ -25,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_SECONDS: Final = 0.1
 _STACK_SECONDS: Final = 1.0
+_KILL_SECONDS: Final = 10.0
 _PLACE_VARIABLES: Final = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -51,6 +54,7 @@ def run_training(
     if params.launcher.kind == "in_process":
         return train(work=work, metrics=metrics, params=params, **arguments)
     job = JobFolder(work / "launch")
+    _kill_ranks(job)  # those of an earlier launch that outlive its killed launching process for a moment
     shutil.rmtree(job.path, ignore_errors=True)
     job.path.mkdir(parents=True)
     job.write_job(train, {"work": work, "params": params, **arguments})
@@ -88,7 +92,7 @@ class _Launch:
                 self._pass_metrics_on()
         if self._stop:
             raise KeyboardInterrupt
-        if reason is None and process.returncode == 0 and (self._job.path / "result.pkl").exists():
+        if reason is None and self._is_done():
             return
         raise diagnose(self._job, reason, process.returncode, oom_kills() > kills_before)
 
@@ -108,6 +112,12 @@ class _Launch:
             time.sleep(_POLL_SECONDS)
         return None
 
+    def _is_done(self) -> bool:
+        """Whether every rank says so and the result is there; what a rank does while it shuts down matters no more."""
+        places, reports = self._job.places(), self._job.reports()
+        done = [report for report in reports if report.outcome == "done"]
+        return bool(places) and len(done) == places[0].world_size and (self._job.path / "result.pkl").exists()
+
     def _pass_metrics_on(self) -> None:
         """Give the metrics that rank 0 has written since the last call to the sink; a half-written line waits."""
         if not self._job.metrics.exists():
@@ -121,7 +131,7 @@ class _Launch:
                 row = json.loads(line)
                 self._metrics.log(row["step"], row["metrics"])
 
-    @contextmanager
+    @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
         """Take SIGINT and SIGTERM as the wish to end; elsewhere than in the main thread nobody can listen."""
         if threading.current_thread() is not threading.main_thread():
@@ -162,5 +172,13 @@ def _end(process: subprocess.Popen[bytes], job: JobFolder, grace_seconds: float)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-    for worker in local_workers(job):
-        worker.kill()
+    _kill_ranks(job)
+
+
+def _kill_ranks(job: JobFolder) -> None:
+    """Kill the job's ranks on this machine, and wait until they are gone."""
+    ranks = local_workers(job)
+    for rank in ranks:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            rank.kill()
+    psutil.wait_procs(ranks, timeout=_KILL_SECONDS)

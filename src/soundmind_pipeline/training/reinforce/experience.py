@@ -10,6 +10,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from soundmind_pipeline.policy.adapters import has_adapter, reference_mode
 from soundmind_pipeline.policy.log_probs import completion_log_probs
+from soundmind_pipeline.policy.thinker import evaluation_mode
+from soundmind_pipeline.training.batching import pack
 from soundmind_pipeline.training.params import RlParams
 from soundmind_pipeline.training.reinforce.advantages import compute_advantages
 from soundmind_pipeline.training.reinforce.kl import kl_per_token
@@ -37,15 +39,23 @@ class Experience:
     """What each token is worth; float32."""
 
 
-def row_groups(samples: Samples, budget: int) -> list[list[int]]:
+def row_groups(samples: Samples, budget: int, share_prefix: bool = True) -> list[list[int]]:
     """Divide the rows into micro-batches of about equal length, rows of one question side by side.
 
     A question costs its prompt once and its responses at the length of the longest. Questions of like cost go together
     while the costliest times their number stays within `budget` tokens; a question that costs more alone is divided.
 
+    Args:
+        samples: The rows.
+        budget: Tokens of a micro-batch.
+        share_prefix: Whether the rows of a question share its prompt; otherwise each costs its prompt and its response.
+
     Returns:
         Indices of rows, the costliest first.
     """
+    if not share_prefix:
+        pairs = zip(samples.prompts, samples.completions, strict=True)
+        return pack([len(prompt) + len(completion) for prompt, completion in pairs], budget)
     pieces: list[tuple[int, list[int]]] = []
     for index, question in enumerate(samples.questions):
         rows, prompt = samples.rows_of([index]), len(question.prompt)
@@ -73,16 +83,17 @@ def score_samples(
     """Log-probabilities of all sampled tokens under `model`, float32 `[rows, longest]`, zero behind a row's end."""
     prompts = samples.prompts
     rows: list[Tensor] = [torch.empty(0)] * len(samples.completions)
-    for group in row_groups(samples, params.micro_batch_tokens):
-        scored = completion_log_probs(
-            model,
-            [prompts[row] for row in group],
-            [samples.completions[row] for row in group],
-            temperature=params.sampling.temperature,
-            banned_ids=banned_ids,
-        ).split()
-        for row, log_probs in zip(group, scored, strict=True):
-            rows[row] = log_probs
+    with evaluation_mode(model):  # in training mode, layers that recompute would share no prompts
+        for group in row_groups(samples, params.micro_batch_tokens):
+            scored = completion_log_probs(
+                model,
+                [prompts[row] for row in group],
+                [samples.completions[row] for row in group],
+                temperature=params.sampling.temperature,
+                banned_ids=banned_ids,
+            ).split()
+            for row, log_probs in zip(group, scored, strict=True):
+                rows[row] = log_probs
     return pad_sequence(rows, batch_first=True).to(device)
 
 

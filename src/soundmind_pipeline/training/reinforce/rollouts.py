@@ -78,7 +78,8 @@ def rollout_engine(policy: Policy, params: RlParams) -> Iterator[RolloutEngine]:
         SoundmindError: vLLM is asked for but not installed.
     """
     if params.rollout_engine == "shared_prefix":
-        yield SharedPrefixEngine(policy.model, policy.processor)
+        cache_bytes = int(params.rollout_cache_gb * 1e9)
+        yield SharedPrefixEngine(policy.model, policy.processor, max_cache_bytes=cache_bytes)
         return
     from soundmind_pipeline.policy.rollout.vllm_engine import VllmEngine
 

@@ -35,6 +35,7 @@ from soundmind_pipeline.policy.adapters import add_lora
 from soundmind_pipeline.policy.folder import ModelFolder, Policy, load_policy, save_policy
 from soundmind_pipeline.policy.processor import banned_token_ids
 from soundmind_pipeline.policy.prompts import PromptEncoder
+from soundmind_pipeline.policy.recompute import recompute_layers
 from soundmind_pipeline.policy.thinker import thinker_of
 from soundmind_pipeline.rewards.scorer import Scorer
 from soundmind_pipeline.training.checkpoints import Checkpoints, Progress
@@ -51,6 +52,7 @@ from soundmind_pipeline.training.reinforce.prompts import LogMels, QuestionSourc
 from soundmind_pipeline.training.reinforce.rollouts import RolloutWorker, rollout_engine
 from soundmind_pipeline.training.reinforce.rounds import Rounds
 from soundmind_pipeline.training.reinforce.update import PolicyModule
+from soundmind_pipeline.training.rows import training_rows
 
 logger = logging.getLogger(__name__)
 
@@ -82,9 +84,10 @@ def train_rl(
     Raises:
         SoundmindError: Data or DeepSpeed file do not fit, or a guard ends the run.
     """
+    index = training_rows(index, params, imitates=False)
     with process_group(params.threads) as ranks:
         identity = fingerprint(params, sft_policy.path, index, ranks.world_size, deepspeed)
-        checkpoints = Checkpoints(work / "checkpoints", ranks, identity, exclude_frozen=True)
+        checkpoints = Checkpoints(work / "checkpoints", ranks, identity)
         progress = checkpoints.find(params.resume)
         policy = _starting_policy(sft_policy, params)
         source = QuestionSource(index, log_mels, PromptEncoder(policy.processor, params.instruction), params, ranks)
@@ -129,6 +132,8 @@ class _RlTrainer:
             rollout_engine(policy, params) as sampler,
             progress_line(params.steps, progress.step, "rl", ranks.is_main) as line,
         ):
+            if params.gradient_checkpointing:
+                recompute_layers(policy.model)
             checkpoints.restore(engine)
             worker = RolloutWorker(sampler, policy.processor, _scorer(policy, params))
             rounds = Rounds(engine, self._source, worker, self._reference, params, ranks)

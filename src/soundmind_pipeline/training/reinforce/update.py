@@ -143,7 +143,8 @@ def _optimisation_steps(
         for questions in np.array_split(order, params.minibatches):
             rows = experience.samples.rows_of(questions.tolist())
             totals = batch_totals(experience.mask[rows], params.sampling.max_new_tokens)
-            packed = row_groups(experience.samples.of(questions.tolist()), params.micro_batch_tokens)
+            asked = experience.samples.of(questions.tolist())
+            packed = row_groups(asked, params.micro_batch_tokens, share_prefix=not params.gradient_checkpointing)
             batches = [UpdateBatch.of(experience, [rows[place] for place in group], totals) for group in packed]
             yield batches + [batches[0].idle()] * (ranks.largest(len(batches)) - len(batches))
 
