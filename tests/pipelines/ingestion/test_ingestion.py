@@ -24,7 +24,8 @@ def run(catalog, *nodes: str) -> None:
     SequentialRunner().run(pipeline.only_nodes(*nodes) if nodes else pipeline, catalog)
 
 
-def test_problems_become_speech_and_a_manifest(project_catalog, tmp_path):
+def test_problems_become_speech_and_a_manifest(project_catalog, tmp_path, caplog):
+    caplog.set_level("INFO", "soundmind_pipeline")
     catalog = project_catalog("ingestion", params_ingestion=TINY)
     run(catalog)
     manifest = catalog.load("manifest")
@@ -42,6 +43,7 @@ def test_problems_become_speech_and_a_manifest(project_catalog, tmp_path):
     assert len(catalog.load("quarantine")) == 0
     assert catalog.load("expectation_results")["success"]
     assert (tmp_path / "data/08_reporting/data_docs/index.html").is_file()
+    assert "The manifest holds 20 train, 20 dev, 20 test rows: 0.0" in caplog.text
 
 
 def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(project_catalog, tmp_path):

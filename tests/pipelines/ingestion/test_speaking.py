@@ -64,7 +64,8 @@ def test_rows_that_may_not_enter_the_manifest_are_not_spoken(problems):
     assert plan_clips(broken, {}, SpeechParams())["uid"].tolist() == ["train/0001", "train/0004"]
 
 
-def test_waves_and_files_come_in_the_order_of_the_plan(problems):
+def test_waves_and_files_come_in_the_order_of_the_plan(problems, caplog):
+    caplog.set_level("INFO")
     files = {"question": {"train/0002": "raw/q.wav"}}
     params = SpeechParams(workers=1)
     plan = plan_clips(problems.head(3), files, params)
@@ -72,4 +73,5 @@ def test_waves_and_files_come_in_the_order_of_the_plan(problems):
     assert list(clips) == ["train/0001", "train/0002", "train/0003"]
     assert clips["train/0002"].as_posix() == "raw/q.wav"
     assert all(clips[uid].dtype == np.float32 and len(clips[uid]) > 16_000 for uid in ("train/0001", "train/0003"))
+    assert "Spoke 2 questions" in caplog.text  # and the engine has ended
     assert list(SpokenPlan(plan, "answer", params)) == []

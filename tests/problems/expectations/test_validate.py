@@ -87,6 +87,8 @@ def test_each_defect_fails_its_own_expectation_in_its_own_split(manifest):
     )
     assert "ingestion.expectations.leaks" in message
     assert "data_docs" in message
+    assert "docs/audit.md has them for published data" in message  # a duration is out of bounds
+    assert "ingestion.expectations.splits" not in message
     assert "user_content" not in message  # a warning only
 
 
@@ -100,10 +102,12 @@ def test_unbalanced_labels_missing_splits_and_columns_are_found(manifest):
     assert "answer_audio" in found["manifest", "expect_table_columns_to_match_set", ""]["observed"]
     assert '"family"' in found["train", "expect_column_values_to_not_be_null", "family"]["observed"]
     assert outcome["splits"] == {"train": 4, "test": 4}
-    with pytest.raises(
-        SoundmindError, match=r"test: .*mean_to_be_between\(label\): found 1\.0, expected 0\.35 to 0\.65"
-    ):
+    with pytest.raises(SoundmindError) as caught:
         require_critical(outcome)
+    message = str(caught.value)
+    assert "mean_to_be_between(label): found 1.0, expected 0.35 to 0.65" in message
+    assert "to_equal_set(split): found without dev, expected train, dev, test" in message
+    assert "ingestion.expectations.splits" in message
     assert validate_manifest(manifest[manifest["split"] == "dev"], ExpectationParams(splits=("dev",)))[0]["success"]
 
 

@@ -108,6 +108,20 @@ def _source(sample: Row) -> str:
         return "unknown source"
 
 
+def log_contents(manifest: pd.DataFrame, quarantine: pd.DataFrame) -> None:
+    """Tell what the manifest holds: rows by split, hours of speech, label conflicts, and what was set aside."""
+    rows = ", ".join(f"{count:,} {split}" for split, count in manifest["split"].value_counts(sort=False).items())
+    hours = {side: manifest[f"{side}_seconds"].sum() / 3600 for side in ("question", "answer")}
+    spoken = ", ".join(f"{value:.2f} h of {side}s" for side, value in hours.items() if value)
+    logger.info(
+        "The manifest holds %s rows: %s, %d label conflicts. In quarantine: %s.",
+        rows,
+        spoken,
+        manifest["label_conflict"].sum(),
+        f"{len(quarantine):,}",
+    )
+
+
 def require_no_fatal_defect(clips: pd.DataFrame, fatal: Sequence[Defect]) -> None:
     """Stop when a clip has a defect that is not to be lived with.
 

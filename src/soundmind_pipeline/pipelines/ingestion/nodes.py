@@ -97,10 +97,15 @@ def release_manifest(
     Raises:
         SoundmindError: A clip has a fatal defect, too many rows are in quarantine, or a critical expectation fails.
     """
-    from soundmind_pipeline.pipelines.ingestion.manifest import require_few_quarantined, require_no_fatal_defect
+    from soundmind_pipeline.pipelines.ingestion.manifest import (
+        log_contents,
+        require_few_quarantined,
+        require_no_fatal_defect,
+    )
     from soundmind_pipeline.problems.expectations import require_critical
 
     require_no_fatal_defect(clip_facts, params.fatal_defects)
     require_few_quarantined(candidate, quarantine, params.max_quarantined)
     require_critical(expectation_results)
+    log_contents(candidate, quarantine)
     return candidate

@@ -101,6 +101,7 @@ class SpokenPlan:
         waves = self._speak(to_make) if len(to_make) else iter(())
         for uid, file in zip(self._plan["uid"], self._plan["file"], strict=True):
             yield (uid, Path(file)) if isinstance(file, str) else (uid, next(waves))
+        next(waves, None)  # beyond the last wave: the engine ends and its work is reported
 
     def _speak(self, plan: pd.DataFrame) -> Iterator[np.ndarray]:
         from tqdm import tqdm

@@ -6,7 +6,7 @@ The package takes seconds to import and is imported inside the functions that ne
 import datetime
 import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -120,7 +120,6 @@ def _outcome_of(split: str, result: Any) -> dict[str, Any]:
         arguments[key] for key in ("column_A", "column_B") if key in arguments
     )
     first = [str(row.get("uid")) for row in details.get("partial_unexpected_index_list") or []]
-    observed = details.get("details", {}).get("mismatched") or details.get("observed_value")
     return {
         "split": split,
         "name": config.type,
@@ -130,8 +129,18 @@ def _outcome_of(split: str, result: Any) -> dict[str, Any]:
         "count": int(details.get("unexpected_count") or 0),
         "first_uids": first[:_SHOWN_IDS],
         "expected": _expected(arguments),
-        "observed": _exception(result.exception_info) or (None if observed is None else str(observed)),
+        "observed": _exception(result.exception_info) or _observed(details),
     }
+
+
+def _observed(details: Mapping[str, Any]) -> str | None:
+    """What was found instead, in words, where it is not a number of rows."""
+    observed = details.get("details", {}).get("mismatched") or details.get("observed_value")
+    if observed is not None:
+        return str(observed)
+    lists = {"without": "partial_missing_list", "with": "partial_unexpected_list"}
+    found = [f"{word} {', '.join(map(str, details[key]))}" for word, key in lists.items() if details.get(key)]
+    return " and ".join(found) or None
 
 
 def _expected(arguments: Mapping[str, Any]) -> str | None:
@@ -164,18 +173,30 @@ def require_critical(outcome: Mapping[str, Any]) -> None:
         SoundmindError: A critical expectation failed; names each with its split, its count and first uids.
     """
     failed = [result for result in outcome["expectations"] if not result["success"]]
-    critical = [_sentence(result) for result in failed if result["severity"] == "critical"]
-    for result in failed:
-        if result["severity"] != "critical":
-            logger.warning("The manifest is unusual: %s", _sentence(result))
+    critical = [result for result in failed if result["severity"] == "critical"]
+    unusual = [result for result in failed if result["severity"] != "critical"]
+    if unusual:
+        logger.warning("The manifest is unusual:\n%s", _listed(unusual))
     if critical:
-        listed = "\n".join(f"  {sentence}" for sentence in critical)
-        leaks = any("derived_splits_of_" in sentence for sentence in critical)
-        advice = " Where leaks are known of, set ingestion.expectations.leaks to warning." if leaks else ""
         raise SoundmindError(
-            f"The manifest fails its expectations:\n{listed}",
-            hint=f"Open index.html of the Data Docs in data/08_reporting/data_docs.{advice}",
+            f"The manifest fails its expectations:\n{_listed(critical)}", hint=" ".join(_advice(critical))
         )
+
+
+def _advice(critical: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What to do about the failures: where they stand, and the parameters that they are held against."""
+    yield "Open data_docs/index.html in the folder 08_reporting of the data."
+    columns = {(result["name"], result["column"]) for result in critical}
+    if ("expect_column_distinct_values_to_equal_set", "split") in columns:
+        yield "Name the splits that there are in ingestion.expectations.splits."
+    if any(name.endswith("_to_be_between") for name, _ in columns):
+        yield "Bounds are those of ingestion.expectations; docs/audit.md has them for published data."
+    if any(column.startswith("derived_splits_of_") for _, column in columns):
+        yield "Where leaks are known of, set ingestion.expectations.leaks to warning."
+
+
+def _listed(results: Sequence[Mapping[str, Any]]) -> str:
+    return "\n".join(f"  {_sentence(result)}" for result in results)
 
 
 def _sentence(result: Mapping[str, Any]) -> str:

@@ -98,7 +98,7 @@ def plan_rl(
     lora = params.lora if params.adaptation == "lora" else None
     model = meta_policy(config, dtype, lora)
     size = policy_size(model)
-    trained = size.lora or size.text
+    trained = size.lora or size.text + size.embeddings
     zero = ZeroSettings.of(resolve_config(deepspeed, model, params.optimizer, params))
     prompts, n = math.ceil(params.prompts_per_step / world_size), params.sampling.n
     prompt_tokens, new_tokens = workload.prompt_tokens, workload.new_tokens
