@@ -66,6 +66,7 @@ def plan(
             "step": _gigabytes(longest.step),
             "overhead": longest.overhead / 1e9,
             "peak": longest.peak / 1e9,
+            "peak_by_zero_stage": {stage: peak / 1e9 for stage, peak in longest.peak_by_stage.items()},
             "limit": limit / 1e9,
             "host": sum(part.host for part in longest.state) / 1e9,
         },
@@ -147,6 +148,8 @@ def _print(document: dict[str, Any], found: Any) -> None:
         console.print(f"In the machine's memory: {host / 1e9:.1f} GB a rank")
     verdict = "fits" if document["fits"] else "DOES NOT FIT"
     console.print(f"{verdict}: {found.peak / 1e9:.1f} of {document['memory_gb']['limit']:g} GB on {document['gpu']}")
+    stages = ", ".join(f"{stage}: {peak / 1e9:.1f}" for stage, peak in found.peak_by_stage.items())
+    console.print(f"Peak in GB by ZeRO stage, all else the same: {stages}")
     times = document["seconds_per_step"]
     console.print(
         f"A step: {times['total']:.3g} s (audio {times['audio']:.2g}, rollout {times['rollout']:.3g}, reference "

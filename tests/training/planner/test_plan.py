@@ -77,6 +77,8 @@ def test_all_weights_on_one_gpu_do_not_fit_and_zero_divides_them(config):
     for name in ("gradients", "master weights", "optimizer moments"):
         assert states[1][name] == pytest.approx(states[0][name] / 8, rel=1e-6)
     assert states[0]["weights"] == states[1]["weights"]
+    assert eight.peak_by_stage[2] == eight.peak
+    assert sorted(eight.peak_by_stage.values(), reverse=True)[:3] == [eight.peak_by_stage[stage] for stage in range(3)]
     three = plan_rl(config, full, {"zero_optimization": {"stage": 3}}, MINUTE, 8, GPUS["h800"])
     assert three.state[0].bytes == pytest.approx(states[0]["weights"] / 8, rel=1e-6)
 

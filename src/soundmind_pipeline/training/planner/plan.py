@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -60,6 +60,8 @@ class RlPlan:
     """What the optimizer's step adds."""
     overhead: int
     """CUDA context and fragmentation, in bytes; 0 on CPUs."""
+    peak_by_stage: dict[int, int]
+    """The peak under each ZeRO stage, all else as planned."""
     times: RlTimes | None
     """Seconds of a step; None without a GPU."""
 
@@ -98,7 +100,6 @@ def plan_rl(
     lora = params.lora if params.adaptation == "lora" else None
     model = meta_policy(config, dtype, lora)
     size = policy_size(model)
-    trained = size.lora or size.text + size.embeddings
     zero = ZeroSettings.of(resolve_config(deepspeed, model, params.optimizer, params))
     prompts, n = math.ceil(params.prompts_per_step / world_size), params.sampling.n
     prompt_tokens, new_tokens = workload.prompt_tokens, workload.new_tokens
@@ -106,32 +107,64 @@ def plan_rl(
         config, prompts, prompt_tokens, n, new_tokens, dtype.itemsize, int(params.rollout_cache_gb * 1e9)
     )
     batch = micro_batch(params, prompts, prompt_tokens, new_tokens)
-    copied = lora is None and params.algorithm.needs_reference
-    state = memory.training_state(size, trained, zero, world_size, dtype.itemsize, reference_copy=copied)
     rollout = memory.rollout_parts(config, together, prompt_tokens, n, new_tokens, dtype.itemsize)
-    if zero.stage == 3 and world_size > 1:
-        rollout.append(Part("gathered weights", size.base * dtype.itemsize, "whole on every rank"))
     update = memory.update_parts(config, batch, dtype, lora, params.gradient_checkpointing)
-    step = memory.step_parts(size, config, trained, zero, world_size)
-    times = None
-    if gpu:
-        work = MicroBatch(prompts, prompt_tokens, n, new_tokens, not params.gradient_checkpointing)
-        times = rl_times(
-            size,
-            config,
-            work,
-            workload.audio_seconds * params.audio_share,
-            dtype.itemsize,
-            gpu,
-            reached or Efficiency(),
-            full=lora is None,
-            checkpointing=params.gradient_checkpointing,
-            reference=params.algorithm.needs_reference,
-            epochs=params.epochs,
-            together=together,
-        )
-    overhead = CUDA_BYTES + int(FRAGMENTATION * held_at_most(state, rollout, update, step)) if gpu else 0
-    return RlPlan(size, trained, state, rollout, update, step, overhead, times)
+    by_stage = _parts_by_stage(config, params, size, zero, rollout, world_size)
+    state, rollout, step = by_stage[zero.stage]
+    work = MicroBatch(prompts, prompt_tokens, n, new_tokens, not params.gradient_checkpointing)
+    seconds = workload.audio_seconds * params.audio_share
+    times = _times(config, params, size, work, seconds, gpu, reached or Efficiency(), together) if gpu else None
+    peaks = {stage: held_at_most(held, sampling, update, last) for stage, (held, sampling, last) in by_stage.items()}
+    overheads = {stage: CUDA_BYTES + int(FRAGMENTATION * peak) if gpu else 0 for stage, peak in peaks.items()}
+    peak_by_stage = {stage: peak + overheads[stage] for stage, peak in peaks.items()}
+    return RlPlan(size, _trained(size), state, rollout, update, step, overheads[zero.stage], peak_by_stage, times)
+
+
+def _trained(size: PolicySize) -> int:
+    """Parameters that RL trains: the adapters, or the language model with its embeddings."""
+    return size.lora or size.text + size.embeddings
+
+
+def _parts_by_stage(
+    config: Any, params: RlParams, size: PolicySize, zero: ZeroSettings, rollout: list[Part], world_size: int
+) -> dict[int, tuple[list[Part], list[Part], list[Part]]]:
+    """What is always held, and what sampling and the optimizer's step add, under each ZeRO stage."""
+    itemsize, trained = getattr(torch, params.precision).itemsize, _trained(size)
+    copied = params.adaptation == "full" and params.algorithm.needs_reference
+    found = {}
+    for stage in range(4):
+        planned = replace(zero, stage=stage)
+        state = memory.training_state(size, trained, planned, world_size, itemsize, reference_copy=copied)
+        spread_out = stage == 3 and world_size > 1
+        gathered = [Part("gathered weights", size.base * itemsize, "whole on every rank")] if spread_out else []
+        found[stage] = state, rollout + gathered, memory.step_parts(size, config, trained, planned, world_size)
+    return found
+
+
+def _times(
+    config: Any,
+    params: RlParams,
+    size: PolicySize,
+    work: MicroBatch,
+    audio_seconds: float,
+    gpu: Gpu,
+    reached: Efficiency,
+    together: int,
+) -> RlTimes:
+    return rl_times(
+        size,
+        config,
+        work,
+        audio_seconds,
+        getattr(torch, params.precision).itemsize,
+        gpu,
+        reached,
+        full=params.adaptation == "full",
+        checkpointing=params.gradient_checkpointing,
+        reference=params.algorithm.needs_reference,
+        epochs=params.epochs,
+        together=together,
+    )
 
 
 def micro_batch(params: RlParams, prompts: int, prompt_tokens: int, new_tokens: int) -> MicroBatch:
