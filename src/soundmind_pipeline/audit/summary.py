@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+MANIFEST: Final = "manifest"
+"""What the audit of a manifest gives as its splits' file."""
 
 _COLUMNS = {
     "rows": "rows",
@@ -44,7 +47,7 @@ def print_summary(console: Console, document: Mapping[str, Any], places: Sequenc
             console.print(Text(f"{name}: {found['matched']:,} rows found in the source{share}"))
         if split["bad_rows"]:
             bad = split["bad_rows"][0]
-            console.print(
-                Text(f"{name}: first bad row in {split['file']}, line {bad['line']}: {bad['reason']}"), style="yellow"
-            )
+            # Of a manifest these are rows in quarantine, whose reasons tell their place.
+            place = "" if split["file"] == MANIFEST else f" in {split['file']}, line {bad['line']}"
+            console.print(Text(f"{name}: first bad row{place}: {bad['reason']}"), style="yellow")
     console.print(Text(f"→ {', '.join(map(str, places))}"))

@@ -59,9 +59,19 @@ def test_rows_get_the_facts_of_their_files(problems, plan, clips):
     provenance = json.loads(manifest["provenance"][0])
     assert provenance["source"] == "verified"
     assert provenance["speech"].pop("engine").startswith("espeak-ng")
-    assert provenance["speech"] == {"voice": "en-us", "words_per_minute": 200, "pitch": 40}
+    assert provenance["speech"] == {"seed": 0, "voice": "en-us", "words_per_minute": 200, "pitch": 40}
     assert quarantine.empty
     pd.testing.assert_frame_equal(problems, before)
+
+
+def test_an_export_that_is_read_back_still_tells_who_speaks(problems, plan, clips):
+    exported, _ = join_speech(problems, plan, clips)
+    files = plan.assign(file="raw/q.wav", speaker=None)
+    again, _ = join_speech(problems.assign(provenance=exported["provenance"]), files, clips)
+    first, second = (json.loads(table["provenance"][0])["speech"] for table in (exported, again))
+    assert second == first | {"file": "raw/q.wav"}
+    odd = problems.assign(provenance=json.dumps({"speech": "by hand"}))
+    assert json.loads(join_speech(odd, files, clips)[0]["provenance"][0])["speech"] == {"file": "raw/q.wav"}
 
 
 def test_bad_text_is_set_aside_with_column_and_row(problems, plan, clips):

@@ -88,13 +88,22 @@ def _clip_defects(pairs: Mapping[str, tuple[Row, Row]]) -> tuple[str, list[str]]
 
 def _with_speech(provenance: str, pairs: Mapping[str, tuple[Row, Row]]) -> str:
     """The row's provenance with who speaks: the question's under ``speech``, the answer's under ``speech.answer``."""
-    said = {side: _speaker(plan) for side, (plan, _) in pairs.items()}
+    origin = json.loads(provenance)
+    earlier = _facts_of(origin.get("speech"))  # of an export that is read back
+    told = {"question": {name: fact for name, fact in earlier.items() if name != "answer"}}
+    told["answer"] = _facts_of(earlier.get("answer"))
+    said = {side: _speaker(plan, told[side]) for side, (plan, _) in pairs.items()}
     speech = said.get("question", {}) | ({"answer": said["answer"]} if "answer" in said else {})
-    return json.dumps({**json.loads(provenance), "speech": speech})
+    return json.dumps({**origin, "speech": speech})
 
 
-def _speaker(plan: Row) -> Row:
-    return json.loads(plan["speaker"]) if isinstance(plan["speaker"], str) else {"file": plan["file"]}
+def _facts_of(value: Any) -> Row:
+    return value if isinstance(value, dict) else {}
+
+
+def _speaker(plan: Row, told: Row) -> Row:
+    """Who speaks a clip that was made, or the file of one that came with its source, with what that tells of it."""
+    return json.loads(plan["speaker"]) if isinstance(plan["speaker"], str) else {**told, "file": plan["file"]}
 
 
 def _json(row: Row) -> str:

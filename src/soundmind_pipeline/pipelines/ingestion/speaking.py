@@ -66,7 +66,7 @@ def _with_speakers(
     with open_engine(params) as engine:
         who = engine.describe()
     for uid, side, text, file in rows:
-        speaker = None if file else json.dumps(who | draw_utterance(params, uid, text).manner)
+        speaker = None if file else json.dumps(who | {"seed": params.seed} | draw_utterance(params, uid, text).manner)
         yield uid, side, text, file, speaker
 
 
