@@ -11,6 +11,7 @@ import pandas as pd
 from soundmind_pipeline.audit.rows import CountTokens, Row, measure
 from soundmind_pipeline.audit.run import SplitRows, audit_splits
 from soundmind_pipeline.audit.sources import agreement
+from soundmind_pipeline.audit.summary import MANIFEST
 from soundmind_pipeline.problems.published.annotations import Annotation
 from soundmind_pipeline.problems.published.premises import Premises
 from soundmind_pipeline.problems.schema import SPLITS
@@ -49,7 +50,7 @@ def audit_manifest(
         chosen = table["split"] == name
         part = table[chosen]
         rows = [_row(line, row, count_tokens) for line, row in zip(lines[chosen], _records(part), strict=True)]
-        splits[name] = SplitRows("manifest", _sha256(part), rows, aside.pop(name, []))
+        splits[name] = SplitRows(MANIFEST, _sha256(part), rows, aside.pop(name, []))
     told = int(table["source_label"].notna().sum())
     audit = audit_splits(
         splits,

@@ -160,6 +160,7 @@ def require_few_quarantined(manifest: pd.DataFrame, quarantine: pd.DataFrame, sh
     summary = f"{len(quarantine)} of {total} rows are in quarantine, the first of them:\n{first}"
     if len(quarantine) > share * total:
         raise SoundmindError(
-            summary, hint="See data/03_primary/quarantine.parquet, or raise ingestion.max_quarantined."
+            summary,
+            hint="See quarantine.parquet in the folder 03_primary of the data, or raise ingestion.max_quarantined.",
         )
     logger.warning("%s", summary)
