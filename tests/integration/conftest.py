@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ class Project:
     def start(self, *arguments: str, program: str = "kedro") -> subprocess.Popen:
         """Start a command; standard error comes with standard output."""
         command, environment = self._command(program, arguments)
+        # A shell that runs the tests in the background has them ignore Ctrl-C, and whatever they start would too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -125,3 +125,10 @@ def test_the_limit_of_the_quarantine(caplog):
     caplog.clear()
     require_few_quarantined(manifest, quarantine.head(0), 0.0)
     assert caplog.text == ""
+
+
+def test_many_quarantined_rows_are_counted_by_kind(caplog):
+    reasons = ["question_audio: truncated: 3 bytes fewer"] * 3 + ["question_audio: silent: no sample"] * 2
+    quarantine = pd.DataFrame({"uid": list("abcde"), "place": "p", "reason": reasons, "row": "{}"})
+    require_few_quarantined(pd.DataFrame({"uid": list("xyz")}), quarantine, 1.0)
+    assert "(3 × question_audio: truncated, 2 × question_audio: silent)" in caplog.text

@@ -255,3 +255,23 @@ def test_logiqa_is_worded_taught_and_spoken(project_catalog, tmp_path, endpoint,
     assert steps.str["source"].tolist() == ["logiqa_nli"] * 2
     assert steps[0]["teacher"]["model"] == "m"
     assert catalog.load("quarantine")["place"].tolist() == ["dev.txt, line 3"]
+
+
+def test_the_hub_is_not_asked_for_what_somebody_put_there(tmp_path, monkeypatch, caplog):
+    from soundmind_pipeline.datasets.raw_folder import RawFolder
+    from soundmind_pipeline.pipelines.ingestion.collecting import collect
+    from soundmind_pipeline.problems.sources import hub
+
+    def refuse(*arguments: Any) -> None:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(hub, "fetch_soundmind", refuse)
+    write_folder(tmp_path / "soundmind", [record(1)])
+    params = IngestionParams.model_validate({"source": "soundmind", "soundmind": {"hub_id": "somebody/data"}})
+    with caplog.at_level("INFO"):
+        rows, _, _ = collect(RawFolder(tmp_path, tmp_path), params)
+    assert rows["uid"].tolist() == ["dev/0001"]
+    assert "the hub is not asked" in caplog.text
+    (tmp_path / "soundmind" / hub.RECORD_FILE).write_text("{}")
+    with pytest.raises(AssertionError, match="asked"):
+        collect(RawFolder(tmp_path, tmp_path), params)

@@ -164,7 +164,7 @@ def test_a_hub_that_cannot_be_reached_is_named_with_the_next_step(hub, tmp_path,
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(SoundmindError, match="could not be fetched into") as caught:
         fetch_soundmind(HUB_ID, tmp_path / "fetched", with_audio=False, endpoint=hub.endpoint)
-    assert "read it as a folder: set ingestion.soundmind.hub_id to null" in str(caught.value)
+    assert "yourself: the hub is then not asked" in str(caught.value)
 
 
 @pytest.mark.parametrize("record", ['{"hub_id": "a/b", "revision": "main", "commit": "c"}', "[]", "{"])

@@ -382,3 +382,14 @@ def test_the_published_dev_split():
     # Two questions stand twice; passages with several conclusions are one group.
     assert 500 < rows["leak_group"].nunique() < 600
     assert all(validate_row(row) == [] for row in rows.to_dict("records"))
+
+
+def test_sound_files_that_metadata_name_and_nobody_copied_are_told(dataset, caplog):
+    dataset.write_metadata().write_sounds()
+    read_soundmind(dataset.root)
+    assert "not there" not in caplog.text
+    (dataset.folder("0002") / "question.wav").unlink()
+    rows, rejected, clips = read_soundmind(dataset.root)
+    assert len(rows) == 3 and rejected.empty
+    assert clips["dev/0002"].question is None
+    assert "1 sound files that metadata name are not there, first dev/0002/question.wav" in caplog.text

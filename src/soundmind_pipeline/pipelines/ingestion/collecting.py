@@ -1,5 +1,6 @@
 """Problems of the chosen source, as far as it knows them, and the sound files that come with them."""
 
+import logging
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,8 @@ from soundmind_pipeline.datasets.raw_folder import RawFolder
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.pipelines.ingestion.params import IngestionParams, LogiqaParams, SoundmindParams
 from soundmind_pipeline.pipelines.ingestion.speaking import Clips
+
+logger = logging.getLogger(__name__)
 
 Collected = tuple[pd.DataFrame, pd.DataFrame, Clips]
 """Text columns of the sample table, null where not known yet; rejected records; sound files by side and uid."""
@@ -39,9 +42,12 @@ def _read_soundmind(raw: RawFolder, params: SoundmindParams) -> Collected:
 
     folder = raw.find(params.folder)
     if params.hub_id:
-        from soundmind_pipeline.problems.sources.hub import fetch_soundmind
+        from soundmind_pipeline.problems.sources.hub import RECORD_FILE, fetch_soundmind
 
-        fetch_soundmind(params.hub_id, folder, params.audio, params.revision)
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD_FILE).exists():
+            logger.info("%s was put there by somebody: the hub is not asked for %s.", folder, params.hub_id)
+        else:
+            fetch_soundmind(params.hub_id, folder, params.audio, params.revision)
     if not folder.is_dir():
         raise SoundmindError(
             f"{folder} does not exist (ingestion.soundmind.folder).",

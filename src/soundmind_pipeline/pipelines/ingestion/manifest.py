@@ -157,10 +157,21 @@ def require_few_quarantined(manifest: pd.DataFrame, quarantine: pd.DataFrame, sh
         return
     total = len(manifest) + len(quarantine)
     first = "\n".join(f"  {row.uid} ({row.place}): {row.reason}" for row in quarantine.head(3).itertuples())
-    summary = f"{len(quarantine)} of {total} rows are in quarantine, the first of them:\n{first}"
+    summary = f"{len(quarantine)} of {total} rows are in quarantine"
+    if len(quarantine) > 3:
+        summary += f" ({_kinds(quarantine['reason'])})"
+    summary += f", the first of them:\n{first}"
     if len(quarantine) > share * total:
         raise SoundmindError(
             summary,
             hint="See quarantine.parquet in the folder 03_primary of the data, or raise ingestion.max_quarantined.",
         )
     logger.warning("%s", summary)
+
+
+def _kinds(reasons: pd.Series) -> str:
+    """How many rows have which kind of defect, the most frequent first: reasons without their particulars."""
+    kinds = reasons.str.split(";").str[0].str.split(":").str[:2].str.join(":").str.slice(0, 60)
+    counts = kinds.value_counts()
+    named = [f"{count} × {kind}" for kind, count in counts.head(5).items()]
+    return ", ".join([*named, f"{len(counts) - 5} other kinds"] if len(counts) > 5 else named)

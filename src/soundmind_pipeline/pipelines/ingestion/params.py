@@ -21,7 +21,8 @@ class SoundmindParams(Params):
     """Folder of the data inside `data/01_raw`; link it there if it stands on another disk."""
 
     hub_id: str | None = None
-    """Name on the Hugging Face hub (`SoundMind-RL/SoundMindDataset`) to fetch into the folder; null fetches nothing."""
+    """Name on the Hugging Face hub (`SoundMind-RL/SoundMindDataset`) to fetch into the folder; null fetches
+    nothing, and neither is fetched what somebody has put or linked there."""
 
     revision: str = "main"
     """Branch, tag or commit on the hub."""

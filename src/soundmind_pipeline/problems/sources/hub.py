@@ -63,7 +63,7 @@ def fetch_soundmind(
         raise SoundmindError(
             f"{hub_id} could not be fetched into {folder}: {_first_line(error)}",
             "Check the network and run it again: it goes on where it was. "
-            f"Or put the data into {folder} yourself and read it as a folder: set ingestion.soundmind.hub_id to null.",
+            f"Or put the data into {folder} yourself: the hub is then not asked.",
         ) from error
     if missing:
         raise SoundmindError(

@@ -52,12 +52,21 @@ def read_soundmind(folder: Path, splits: Sequence[str] = SPLITS) -> tuple[pd.Dat
     rows: list[dict[str, Any]] = []
     rejected = Rejected()
     clips: dict[str, Clips] = {}
+    absent: list[str] = []
     for layout in find_splits(folder, splits):
         reader = _SplitReader(folder, layout, rejected)
         read = list(reader.read())
         rows += [row for row, _ in read]
         clips |= {row["uid"]: found for row, found in read if found is not None}
+        absent += reader.absent
         logger.info("Read %d %s rows of %s.", len(read), layout.split, SOURCE_NAME)
+    if absent:
+        logger.warning(
+            "%d sound files that metadata name are not there, first %s: an incomplete copy? Such questions count as "
+            "unspoken.",
+            len(absent),
+            ", ".join(absent[:3]),
+        )
     return assign_leak_groups(text_frame(rows)), rejected.frame(), clips
 
 
@@ -70,6 +79,8 @@ class _SplitReader:
         self._rejected = rejected
         self._places: dict[str, str] = {}
         """Ids that stand in the table, usable or not, with the place of the first."""
+        self.absent: list[str] = []
+        """Sound files that metadata name and the samples' folders do not hold."""
 
     def read(self) -> Iterator[tuple[dict[str, Any], Clips | None]]:
         """Usable rows with their sound files, in the order of the table."""
@@ -123,6 +134,8 @@ class _SplitReader:
         elif folder is not None:
             clips, defects = folder.clips(metadata.annotation.label)
             reasons += defects
+            named = {metadata.question_file_name: clips.question, metadata.answer_file_name: clips.answer}
+            self.absent += [f"{self._layout.split}/{name}" for name, file in named.items() if name and file is None]
         annotation, extension, defects = self._annotation(metadata.annotation, line, folder)
         file = folder.annotation if folder and folder.annotation else path
         origin = {
