@@ -1,5 +1,6 @@
 """Writing files so that a half-written one is never taken for a complete one."""
 
+import glob
 import hashlib
 import os
 import shutil
@@ -47,6 +48,13 @@ def replace_directory(source: Path, target: Path) -> None:
         target.rename(outgoing)
     source.rename(target)
     shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed processes left beside the folder ``path`` while they replaced it; none may be at it now."""
+    for ending in ("tmp", "old"):
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.{ending}"):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def move_directory(source: Path, target: Path) -> None:

@@ -51,6 +51,16 @@ def test_speech_that_breaks_off_is_not_taken_for_complete(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_table_of_the_clips_is_found_in_the_project_from_anywhere(project, tmp_path_factory, monkeypatch):
+    table = project / "data" / "manifest.parquet"
+    table.parent.mkdir()
+    table.write_text("rows")
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    dataset = AudioFolderDataset(filepath=str(project / "data" / "speech"), described_by="data/manifest.parquet")
+    dataset.save([("train/0001", WAVE)])
+    assert not table.exists()
+
+
 def test_files_of_the_project_are_linked(project):
     published = project / "data" / "01_raw" / "question.wav"
     AudioFolderDataset(filepath=str(published.parent)).save([("question", WAVE)])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from soundmind_pipeline.speech.audio import AudioError, load_audio, write_wav
+from soundmind_pipeline.speech.audio import AudioError, is_whole_wav, load_audio, write_wav
 
 
 def tone(seconds: float = 0.5, rate: int = 16_000, hertz: float = 440, amplitude: float = 0.5) -> np.ndarray:
@@ -141,3 +141,14 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         write_wav(tmp_path / "clip.wav", tone())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wav_file_is_whole_when_it_has_the_bytes_that_it_announces(tmp_path):
+    file = tmp_path / "clip.wav"
+    assert not is_whole_wav(file)
+    write_wav(file, np.full(400, 0.5))
+    assert is_whole_wav(file)
+    data = file.read_bytes()
+    for damaged in (data[:-1], data[:44], data[:30], b"", b"no sound at all" * 9):
+        file.write_bytes(damaged)
+        assert not is_whole_wav(file)

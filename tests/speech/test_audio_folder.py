@@ -6,8 +6,8 @@ import pytest
 import soundfile
 
 from soundmind_pipeline.errors import SoundmindError
-from soundmind_pipeline.speech.audio import AudioError
-from soundmind_pipeline.speech.audio_folder import AudioFolder, write_audio_folder
+from soundmind_pipeline.speech.audio import AudioError, write_wav
+from soundmind_pipeline.speech.audio_folder import AudioFolder, MadeClip, write_audio_folder
 
 
 def clip(level: float) -> np.ndarray:
@@ -48,6 +48,49 @@ def test_an_interrupted_write_keeps_the_old_folder(tmp_path):
         write_audio_folder(tmp_path / "speech", interrupted())
     assert AudioFolder(tmp_path / "speech")["train/0001"][0] == 0.5
     assert [path.name for path in tmp_path.iterdir()] == ["speech"]
+
+
+@pytest.mark.parametrize("hard_links", [True, False])
+def test_made_clips_move_in_without_a_second_copy_where_the_disk_can(tmp_path, monkeypatch, hard_links):
+    def refuse(*_):
+        raise OSError("no hard links here")
+
+    if not hard_links:
+        monkeypatch.setattr("os.link", refuse)
+    made = tmp_path / "work" / "abc.wav"
+    write_wav(made, clip(0.5))
+    write_audio_folder(tmp_path / "speech", [("train/0001", MadeClip(made)), ("train/0002", clip(0.25))])
+    file = tmp_path / "speech" / "train" / "0001.wav"
+    assert file.read_bytes() == made.read_bytes()
+    assert file.samefile(made) == hard_links
+    made.unlink()
+    folder = AudioFolder(tmp_path / "speech")
+    assert (folder["train/0001"][0], folder["train/0002"][0], list(folder._links)) == (0.5, 0.25, [])
+
+
+def test_what_killed_runs_left_beside_the_folder_goes(tmp_path):
+    for name in (".speech.123.tmp", ".speech.123.old", ".speech_of_others.123.tmp"):
+        write_wav(tmp_path / name / "train" / "0001.wav", clip(0.1))
+    write_audio_folder(tmp_path / "speech", [("train/0001", clip(0.5))])
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".speech_of_others.123.tmp", "speech"]
+
+
+def test_a_table_of_the_clips_goes_when_they_do_and_no_sooner(tmp_path):
+    table = tmp_path / "manifest.parquet"
+    table.write_text("rows")
+
+    def clips(end):
+        yield "train/0001", clip(0.5)
+        assert table.exists()
+        if end:
+            raise RuntimeError("engine gone")
+
+    with pytest.raises(RuntimeError, match="engine gone"):
+        write_audio_folder(tmp_path / "speech", clips(True), described_by=table)
+    assert table.exists()
+    write_audio_folder(tmp_path / "speech", clips(False), described_by=table)
+    assert not table.exists()
+    write_audio_folder(tmp_path / "speech", [], described_by=table)  # there need not be one
 
 
 def test_clips_that_exist_are_linked_not_copied(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import stat
+import wave as wav
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -55,6 +56,7 @@ Defect = Literal[
 ]
 """What can be wrong with a clip; docs/data.md says of each what it means."""
 
+_WAV_HEADER_BYTES: Final = 44
 _BLOCK_SAMPLES: Final = 1 << 24
 _UNKNOWN_FRAMES: Final = 1 << 40
 """libsndfile announces nearly 2^63 frames for a stream that does not tell its length."""
@@ -224,6 +226,21 @@ def _resample(mono: np.ndarray, source: int, target: int) -> np.ndarray:
     return np.pad(resampled, (0, missing)) if missing > 0 else resampled[: len(resampled) + missing]
 
 
+def to_pcm16(path: Path | str, wave: np.ndarray) -> np.ndarray:
+    """Float samples as 16-bit ones, of the same shape; louder than full scale is clipped.
+
+    Args:
+        path: Where they are going, for the error.
+        wave: Float in [-1, 1].
+
+    Raises:
+        AudioError: ``wave`` holds NaN or infinity.
+    """
+    if not np.isfinite(wave).all():
+        raise AudioError(path, "not finite", "refusing to write NaN or infinity")
+    return np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16)
+
+
 def write_wav(path: Path | str, wave: np.ndarray, rate: int = 16_000) -> None:
     """Write a mono 16-bit WAV file, whole or not at all; louder than full scale is clipped.
 
@@ -237,8 +254,19 @@ def write_wav(path: Path | str, wave: np.ndarray, rate: int = 16_000) -> None:
     """
     if wave.ndim != 1 or len(wave) == 0:
         raise AudioError(path, "empty", f"refusing to write samples of shape {wave.shape}")
-    if not np.isfinite(wave).all():
-        raise AudioError(path, "not finite", "refusing to write NaN or infinity")
-    samples = np.clip(np.rint(wave * 32768.0), -32768, 32767).astype(np.int16)
+    samples = to_pcm16(path, wave)
     with atomic_path(path) as temporary:
         soundfile.write(temporary, samples, rate, subtype="PCM_16")
+
+
+def is_whole_wav(path: Path) -> bool:
+    """Whether ``path`` is a WAV file with samples and as many bytes as its header announces; no sample is read.
+
+    A file of :func:`write_wav` was renamed once it was whole, but a power failure can leave the name without the bytes.
+    """
+    try:
+        with wav.open(str(path)) as header:
+            announced = header.getnframes() * header.getsampwidth() * header.getnchannels()
+        return announced > 0 and path.stat().st_size >= _WAV_HEADER_BYTES + announced
+    except (OSError, EOFError, wav.Error):
+        return False

@@ -2,18 +2,32 @@
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 import numpy as np
 
 from soundmind_pipeline.errors import SoundmindError
-from soundmind_pipeline.files import atomic_directory
+from soundmind_pipeline.files import atomic_directory, remove_leftovers
 from soundmind_pipeline.speech.audio import load_audio, write_wav
 
 LINKS_NAME: Final = "links.json"
 """Maps the uid of each linked clip to its file, relative to the project, with forward slashes."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeClip:
+    """A whole clip that was made for a folder and waits in a work folder."""
+
+    file: Path
+    """A 16-bit mono WAV file at 16 kHz."""
+
+
+Clip = np.ndarray | MadeClip | Path
+"""A wave ``[samples]`` at 16 kHz, a file that was made for the folder, or one that exists and is to be linked."""
 
 
 class AudioFolder(Mapping[str, np.ndarray]):
@@ -100,29 +114,47 @@ def clip_path(folder: Path, uid: str) -> Path:
 
 
 def write_audio_folder(
-    folder: Path | str, clips: Iterable[tuple[str, np.ndarray | Path]], project: Path | None = None
+    folder: Path | str,
+    clips: Iterable[tuple[str, Clip]],
+    project: Path | None = None,
+    described_by: Path | None = None,
 ) -> None:
     """Write clips as 16-bit WAV files and record where the others stand; the folder appears whole or not at all.
 
     Args:
-        folder: What stands there is replaced.
-        clips: ``(uid, wave [samples] 16 kHz)``, or ``(uid, file)`` for a clip that is linked, its path absolute or
-            relative to the project.
+        folder: What stands there is replaced, once all clips are written; what killed runs left beside it goes.
+        clips: ``(uid, wave)``; ``(uid, MadeClip)`` for a file that is put in place, without a second copy where the
+            disk can do so; or ``(uid, file)`` for a clip that is linked, its path absolute or relative to the project.
         project: What links are recorded relative to; the current folder if not given.
+        described_by: A table of the clips that stood in ``folder``; removed just before they go.
 
     Raises:
         SoundmindError: A linked file stands outside the project.
     """
-    project = (project or Path()).absolute()
+    folder, project = Path(folder), (project or Path()).absolute()
     links: dict[str, str] = {}
+    remove_leftovers(folder)
     with atomic_directory(folder) as temporary:
         for uid, clip in clips:
             if isinstance(clip, Path):
                 links[uid] = _link(clip, project)
+            elif isinstance(clip, MadeClip):
+                _put(clip.file, clip_path(temporary, uid))
             else:
                 write_wav(clip_path(temporary, uid), clip)
         if links:
             (temporary / LINKS_NAME).write_text(json.dumps(links, ensure_ascii=False, indent=0), encoding="utf-8")
+        if described_by:
+            described_by.unlink(missing_ok=True)
+
+
+def _put(file: Path, target: Path) -> None:
+    """Give ``file`` the name ``target`` too: as a hard link, or as a copy where there are none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:
+        shutil.copyfile(file, target)
 
 
 def _link(file: Path, project: Path) -> str:

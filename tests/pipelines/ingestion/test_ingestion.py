@@ -1,12 +1,16 @@
+import shutil
 import typing
 
 import numpy as np
 import pytest
+from kedro.io import DatasetError
 from kedro.runner import SequentialRunner
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.files import sha256_of
 from soundmind_pipeline.pipelines import ingestion
+from soundmind_pipeline.pipelines.features.params import FeaturesParams
+from soundmind_pipeline.pipelines.features.pipeline import create_pipeline as create_features
 from soundmind_pipeline.pipelines.ingestion.params import IngestionParams
 from soundmind_pipeline.problems.params import SplitCounts, VerifiedParams
 from soundmind_pipeline.problems.schema import SAMPLE_COLUMNS, validate_row
@@ -49,6 +53,7 @@ def test_problems_become_speech_and_a_manifest(project_catalog, tmp_path, caplog
 def test_the_same_parameters_give_the_same_bytes_with_any_number_of_workers(project_catalog, tmp_path):
     def checksums(speech: SpeechParams) -> dict[str, str]:
         catalog = project_catalog("ingestion", params_ingestion=TINY.model_copy(update={"speech": speech}))
+        shutil.rmtree(catalog.load("speech_work"))
         run(catalog, *TEXT)
         run(catalog, "plan_speech", "speak_questions")
         speech_folder = catalog.load("question_speech")
@@ -79,9 +84,12 @@ def test_damaged_speech_is_set_aside_with_its_reason_and_too_much_of_it_stops_th
     assert len(catalog.load("manifest")) == 58
 
 
+def strict_about(params: IngestionParams) -> IngestionParams:
+    return params.model_copy(update={"expectations": params.expectations.model_copy(update={"max_seconds": 2.5})})
+
+
 def test_a_manifest_that_fails_its_expectations_is_not_saved_but_its_docs_are(project_catalog, tmp_path):
-    strict = TINY.model_copy(update={"expectations": TINY.expectations.model_copy(update={"max_seconds": 2.5})})
-    catalog = project_catalog("ingestion", params_ingestion=strict)
+    catalog = project_catalog("ingestion", params_ingestion=strict_about(TINY))
     with pytest.raises(
         SoundmindError, match=r"expect_column_values_to_be_between\(question_seconds\): \d+ rows, first"
     ):
@@ -89,6 +97,37 @@ def test_a_manifest_that_fails_its_expectations_is_not_saved_but_its_docs_are(pr
     assert not catalog.exists("manifest")
     assert catalog.load("expectation_results")["success"] is False
     assert (tmp_path / "data/08_reporting/data_docs/index.html").is_file()
+
+
+def test_an_old_manifest_does_not_stay_beside_new_speech(project_catalog, tmp_path):
+    catalog = project_catalog("ingestion", params_ingestion=TINY)
+    run(catalog)
+    before = {uid: sha256_of(catalog.load("question_speech").path(uid)) for uid in catalog.load("question_speech")}
+    anew = strict_about(TINY.model_copy(update={"speech": SpeechParams(seed=1)}))
+    catalog["params:ingestion"].save(anew)
+    with pytest.raises(SoundmindError, match="question_seconds"):
+        run(catalog)
+    speech = catalog.load("question_speech")
+    assert {uid: sha256_of(speech.path(uid)) for uid in speech} != before
+    assert not catalog.exists("manifest")
+    features = project_catalog("ingestion", "features", params_features=FeaturesParams())
+    with pytest.raises(DatasetError, match=r"manifest\.parquet does not exist: run the stage that builds it first"):
+        SequentialRunner().run(create_features().only_nodes("compute_log_mels"), features)
+
+
+def test_speech_is_kept_until_the_manifest_is_released(project_catalog, tmp_path, monkeypatch, caplog):
+    caplog.set_level("INFO", "soundmind_pipeline")
+    catalog = project_catalog("ingestion", params_ingestion=strict_about(TINY))
+    with pytest.raises(SoundmindError, match="question_seconds"):
+        run(catalog)
+    assert len(list(catalog.load("speech_work").iterdir())) == 60
+    shutil.rmtree(tmp_path / "data/02_intermediate/speech")  # as DVC does before a stage
+    monkeypatch.setattr("soundmind_pipeline.speech.espeak.EspeakEngine.speak_many", None)
+    catalog["params:ingestion"].save(TINY)
+    run(catalog)
+    assert "60 of 60 questions were spoken already." in caplog.text
+    assert len(catalog.load("manifest")) == len(catalog.load("question_speech")) == 60
+    assert list(catalog.load("speech_work").iterdir()) == []
 
 
 def test_kedro_can_read_the_parameter_types_and_nothing_heavy_is_imported(modules_after):
@@ -104,7 +143,7 @@ def test_the_parameters_that_ship_are_the_defaults(base_parameters):
     assert IngestionParams(**base_parameters("ingestion")) == IngestionParams()
 
 
-def test_speech_is_made_only_while_it_is_written(monkeypatch):
+def test_speech_is_made_only_while_it_is_written(monkeypatch, tmp_path):
     from soundmind_pipeline.pipelines.ingestion import nodes
     from soundmind_pipeline.speech.espeak import EspeakEngine
 
@@ -117,7 +156,7 @@ def test_speech_is_made_only_while_it_is_written(monkeypatch):
 
     monkeypatch.setattr(EspeakEngine, "speak_many", fake)
     problems = generate_samples(VerifiedParams(counts=SplitCounts(train=2, dev=1, test=1)))
-    clips = nodes.speak_questions(nodes.plan_speech(problems, {}, TINY), TINY)
+    clips = nodes.speak_questions(nodes.plan_speech(problems, {}, TINY), tmp_path, TINY)
     assert (len(clips), asked) == (4, [])
     assert next(iter(clips))[0] == "train/0001"
-    assert asked == problems["user_content"].tolist()[:2]  # one ahead, to know where the first ends
+    assert asked == problems["user_content"].tolist()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soundmind_pipeline.speech.audio import write_wav
+from soundmind_pipeline.speech.audio import AudioError, write_wav
 from soundmind_pipeline.speech.engines.engine import SpeechEngine, Utterance
 from soundmind_pipeline.speech.engines.long import LONGEST_CHUNK, speak_long, split_text, write_wav_chunks
 from soundmind_pipeline.speech.espeak import EspeakEngine
@@ -102,6 +102,15 @@ def test_chunks_are_written_as_the_joined_wave_would_be(tmp_path):
     write_wav(tmp_path / "whole.wav", noise)
     assert write_wav_chunks(tmp_path / "parts.wav", np.split(noise, [7, 1000, 4999])) == 5000 / 16_000
     assert (tmp_path / "parts.wav").read_bytes() == (tmp_path / "whole.wav").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "defect"), [([], "empty"), ([np.zeros(3), np.full(2, np.nan)], "not finite"), ([np.zeros(0)], "empty")]
+)
+def test_a_file_without_samples_or_with_nan_is_refused(tmp_path, chunks, defect):
+    with pytest.raises(AudioError, match=rf"clip\.wav: {defect}"):
+        write_wav_chunks(tmp_path / "clip.wav", chunks)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_whose_chunks_end_in_an_error_does_not_appear(tmp_path):

@@ -44,14 +44,14 @@ def plan_speech(problems: pd.DataFrame, source_clips: Clips, params: IngestionPa
     return plan_clips(problems, source_clips, params.speech, speak_questions)
 
 
-def speak_questions(speech_plan: pd.DataFrame, params: IngestionParams) -> SpokenPlan:
-    """Waves and files of all questions; waves are made while the dataset that they go to writes them."""
-    return SpokenPlan(speech_plan, "question", params.speech)
+def speak_questions(speech_plan: pd.DataFrame, work: Path, params: IngestionParams) -> SpokenPlan:
+    """The files of all questions; those that are not yet in ``work`` are made when they are asked for."""
+    return SpokenPlan(speech_plan, "question", params.speech, work)
 
 
-def speak_answers(speech_plan: pd.DataFrame, params: IngestionParams) -> SpokenPlan:
-    """Waves and files of the answers that are spoken."""
-    return SpokenPlan(speech_plan, "answer", params.speech)
+def speak_answers(speech_plan: pd.DataFrame, work: Path, params: IngestionParams) -> SpokenPlan:
+    """The files of the answers that are spoken, made like the questions."""
+    return SpokenPlan(speech_plan, "answer", params.speech, work)
 
 
 def scan_speech(
@@ -90,9 +90,10 @@ def release_manifest(
     quarantine: pd.DataFrame,
     clip_facts: pd.DataFrame,
     expectation_results: dict[str, Any],
+    speech_work: Path,
     params: IngestionParams,
 ) -> pd.DataFrame:
-    """The manifest, once it has passed.
+    """The manifest, once it has passed; only then is the work on speech done, and its folder emptied.
 
     Raises:
         SoundmindError: A clip has a fatal defect, too many rows are in quarantine, or a critical expectation fails.
@@ -108,4 +109,6 @@ def release_manifest(
     require_few_quarantined(candidate, quarantine, params.max_quarantined)
     require_critical(expectation_results)
     log_contents(candidate, quarantine)
+    for clip in speech_work.iterdir():
+        clip.unlink()
     return candidate

@@ -9,6 +9,7 @@ REJECTED = ("rejected_records", "rejected_wordings", "rejected_answers")
 
 def create_pipeline() -> Pipeline:
     """Problems → speech → manifest; the manifest is saved only if it passes its expectations."""
+    speaking = ["speech_plan", "speech_work", "params:ingestion"]
     return Pipeline(
         [
             Node(
@@ -32,8 +33,8 @@ def create_pipeline() -> Pipeline:
             Node(
                 nodes.plan_speech, ["problems", "source_clips", "params:ingestion"], "speech_plan", name="plan_speech"
             ),
-            Node(nodes.speak_questions, ["speech_plan", "params:ingestion"], "question_speech", name="speak_questions"),
-            Node(nodes.speak_answers, ["speech_plan", "params:ingestion"], "answer_speech", name="speak_answers"),
+            Node(nodes.speak_questions, speaking, "question_speech", name="speak_questions"),
+            Node(nodes.speak_answers, speaking, "answer_speech", name="speak_answers"),
             Node(
                 nodes.scan_speech,
                 ["speech_plan", "question_speech", "answer_speech", "raw_data", "params:ingestion"],
@@ -54,7 +55,14 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.release_manifest,
-                ["manifest_candidate", "quarantine", "clip_facts", "expectation_results", "params:ingestion"],
+                [
+                    "manifest_candidate",
+                    "quarantine",
+                    "clip_facts",
+                    "expectation_results",
+                    "speech_work",
+                    "params:ingestion",
+                ],
                 "manifest",
                 name="release_manifest",
             ),

@@ -1,15 +1,17 @@
 """Who says what how: a plan of all clips, those that exist and those to make, and the making of them."""
 
+import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import numpy as np
 import pandas as pd
 
 from soundmind_pipeline.problems.schema import validate_row
+from soundmind_pipeline.speech.audio import is_whole_wav
+from soundmind_pipeline.speech.audio_folder import MadeClip
 from soundmind_pipeline.speech.params import SpeechParams
 from soundmind_pipeline.speech.spoken_form import spoken_form
 
@@ -77,46 +79,59 @@ def _distinct_rows(problems: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 class SpokenPlan:
-    """The clips of one side of a plan; waves are made while they are iterated over, so that memory stays flat.
+    """The clips of one side of a plan. Those to make are made, behind a progress bar, when they are iterated over.
 
-    Iterating yields ``(uid, wave [samples] float32 16 kHz)``, or ``(uid, path)`` for a file that exists, in the order
-    of the plan, behind a progress bar.
+    Iterating yields ``(uid, MadeClip)``, or ``(uid, path)`` for a file that exists, in the order of the plan. Each clip
+    is written to ``work`` as it is made, whole or not at all, under a name that tells what is said and who says it; one
+    that is there already is not made again, whatever ended the run that made it.
 
     Args:
         plan: Columns :data:`PLAN_COLUMNS`.
         side: Whose clips.
         params: The parameters that the plan was made with.
+        work: Where clips are made.
     """
 
-    def __init__(self, plan: pd.DataFrame, side: Side, params: SpeechParams) -> None:
+    def __init__(self, plan: pd.DataFrame, side: Side, params: SpeechParams, work: Path) -> None:
         self._plan = plan[plan["side"] == side]
         self._side = side
         self._params = params
+        self._work = work
 
     def __len__(self) -> int:
         return len(self._plan)
 
-    def __iter__(self) -> Iterator[tuple[str, np.ndarray | Path]]:
+    def __iter__(self) -> Iterator[tuple[str, MadeClip | Path]]:
         to_make = self._plan[self._plan["file"].isna()]
-        waves = self._speak(to_make) if len(to_make) else iter(())
+        columns = (to_make[name] for name in ("uid", "text", "speaker"))
+        said = {uid: (text, self._work / clip_name(text, speaker)) for uid, text, speaker in zip(*columns, strict=True)}
+        missing = {file: (uid, text) for uid, (text, file) in said.items() if not is_whole_wav(file)}
+        if len(missing) < len({file for _, file in said.values()}):
+            there = sum(file not in missing for _, file in said.values())
+            logger.info("%d of %d %ss were spoken already.", there, len(said), self._side)
+        if missing:
+            self._speak(missing)
         for uid, file in zip(self._plan["uid"], self._plan["file"], strict=True):
-            yield (uid, Path(file)) if isinstance(file, str) else (uid, next(waves))
-        next(waves, None)  # beyond the last wave: the engine ends and its work is reported
+            yield uid, Path(file) if isinstance(file, str) else MadeClip(said[uid][1])
 
-    def _speak(self, plan: pd.DataFrame) -> Iterator[np.ndarray]:
+    def _speak(self, missing: Mapping[Path, tuple[str, str]]) -> None:
+        """Speak the texts (and whose they are) into their files; a text is in memory a few chunks at a time."""
         from tqdm import tqdm
 
-        from soundmind_pipeline.speech.engines.engine import SAMPLE_RATE
-        from soundmind_pipeline.speech.engines.long import speak_long
+        from soundmind_pipeline.speech.engines.long import speak_long, write_wav_chunks
         from soundmind_pipeline.speech.engines.opening import draw_utterance, open_engine
 
-        pairs = zip(plan["uid"], plan["text"], strict=True)
-        utterances = (draw_utterance(self._params, uid, text) for uid, text in pairs)
-        samples = 0
+        utterances = (draw_utterance(self._params, uid, text) for uid, text in missing.values())
+        seconds = 0.0
         with open_engine(self._params) as engine:
-            texts = speak_long(engine, utterances)
-            for chunks in tqdm(texts, desc=f"Speaking {self._side}s", total=len(plan), unit="clip", disable=None):
-                wave = np.concatenate(list(chunks))
-                samples += len(wave)
-                yield wave
-        logger.info("Spoke %d %ss, %.1f minutes of speech.", len(plan), self._side, samples / SAMPLE_RATE / 60)
+            spoken = zip(missing, speak_long(engine, utterances), strict=True)
+            for file, chunks in tqdm(
+                spoken, desc=f"Speaking {self._side}s", total=len(missing), unit="clip", disable=None
+            ):
+                seconds += write_wav_chunks(file, chunks)
+        logger.info("Spoke %d %ss, %.1f minutes of speech.", len(missing), self._side, seconds / 60)
+
+
+def clip_name(text: str, speaker: str) -> str:
+    """The name of the file in which ``speaker`` (engine, version, weights, voice, rate, seed as JSON) says ``text``."""
+    return hashlib.sha256(json.dumps([text, speaker]).encode()).hexdigest() + ".wav"

@@ -14,6 +14,7 @@ import numpy as np
 import soundfile
 
 from soundmind_pipeline.files import atomic_path
+from soundmind_pipeline.speech.audio import AudioError, to_pcm16
 from soundmind_pipeline.speech.engines.engine import SAMPLE_RATE, SpeechEngine, Utterance
 
 LONGEST_CHUNK: Final = 400
@@ -66,7 +67,7 @@ def speak_long(engine: SpeechEngine, utterances: Iterable[Utterance]) -> Iterato
 
     Each inner iterator must be read before the next is asked for; what is left of it then is passed over. The waves
     are those of ``speak_many`` for a text of one chunk, and depend on neither the workers nor the other texts, so a run
-    that was stopped goes on with the texts that are left.
+    that was stopped can go on with the texts that are left.
 
     Yields:
         An iterator over one utterance's chunks: ``[samples]`` float32 in [-1, 1] at 16 kHz, the pause between two
@@ -103,10 +104,15 @@ def write_wav_chunks(path: Path | str, chunks: Iterable[np.ndarray], rate: int =
 
     Returns:
         Seconds written. The bytes are those of ``audio.write_wav`` for the joined wave.
+
+    Raises:
+        AudioError: There is no sample, or one is NaN or infinite.
     """
     samples = 0
     with atomic_path(path) as temporary, soundfile.SoundFile(temporary, "w", rate, 1, "PCM_16") as file:
         for chunk in chunks:
-            file.write(np.clip(np.rint(chunk * 32768.0), -32768, 32767).astype(np.int16))
+            file.write(to_pcm16(path, chunk))
             samples += len(chunk)
+        if samples == 0:
+            raise AudioError(path, "empty", "refusing to write no samples")
     return samples / rate
