@@ -5,6 +5,7 @@ from typing import Any
 
 from soundmind_pipeline.configuration import LOADER_ARGUMENTS
 from soundmind_pipeline.errors import SoundmindError
+from soundmind_pipeline.files import atomic_path
 
 
 def find_project() -> Path:
@@ -34,3 +35,21 @@ def load_configuration(project: Path, env: str) -> Any:
         known = ", ".join(sorted(set(environments)))
         raise SoundmindError(f"--env {env}: there is no folder conf/{env}.", f"Choose one of {known}.")
     return OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **LOADER_ARGUMENTS)
+
+
+def write_or_check(path: Path, text: str, check: bool, command: str) -> bool:
+    """Put a generated ``text`` into its file; with ``check`` only look whether it stands there.
+
+    Returns:
+        Whether the file was written; False if it held the text already.
+
+    Raises:
+        SoundmindError: ``check``, and the file holds something else: ``command`` mends it.
+    """
+    if path.exists() and path.read_text(encoding="utf-8") == text:
+        return False
+    if check:
+        raise SoundmindError(f"{path.name} is out of date.", hint=f"Run: {command}")
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return True

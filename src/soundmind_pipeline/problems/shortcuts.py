@@ -87,12 +87,8 @@ def shortcut_accuracies(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, fl
         reference verdicts themselves, where there are any). The last two are no surface shortcuts: they tell what
         imitating the teacher is worth.
     """
-    labels, truth = (frame["label"].to_numpy(dtype=int) for frame in (train, test))
-    predictions = _sign_votes(train, labels, test)
-    for name, columns in BIGRAM_VIEWS.items():
-        train_texts, test_texts = (_join(frame, columns) for frame in (train, test))
-        if any(text.strip() for text in train_texts):
-            predictions[name] = _bigram_regression(train_texts, labels, test_texts)
+    truth = test["label"].to_numpy(dtype=int)
+    predictions = shortcut_predictions(train, test)
     accuracies = {name: float(np.mean(predicted == truth)) for name, predicted in predictions.items()}
     if test["claim_kind"].notna().all():
         accuracies["natural_claim"] = float(np.mean((test["claim_kind"] == "natural").to_numpy() == (truth == 1)))
@@ -101,6 +97,25 @@ def shortcut_accuracies(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, fl
         verdicts = (test["reference_verdict"] == "entailed").to_numpy(dtype=int)
         accuracies["sampled_teacher"] = float(np.mean((verdicts == truth)[told]))
     return accuracies
+
+
+def shortcut_predictions(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What each surface shortcut says of each row of ``test``.
+
+    Args:
+        train: Rows of the sample table to fit on.
+        test: Rows to predict; their labels are not looked at.
+
+    Returns:
+        The keys of ``SIGN_FEATURES`` and ``BIGRAM_VIEWS`` that the rows allow, each with labels 0 or 1: int [rows].
+    """
+    labels = train["label"].to_numpy(dtype=int)
+    predictions = _sign_votes(train, labels, test)
+    for name, columns in BIGRAM_VIEWS.items():
+        train_texts, test_texts = (_join(frame, columns) for frame in (train, test))
+        if any(text.strip() for text in train_texts):
+            predictions[name] = _bigram_regression(train_texts, labels, test_texts)
+    return predictions
 
 
 def _sign_votes(train: pd.DataFrame, labels: np.ndarray, test: pd.DataFrame) -> dict[str, np.ndarray]:

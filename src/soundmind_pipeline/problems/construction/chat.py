@@ -26,13 +26,17 @@ from soundmind_pipeline.problems.construction.reply import Reply, UnusableReplyE
 
 logger = logging.getLogger(__name__)
 
-Messages = Sequence[Mapping[str, str]]
+Messages = Sequence[Mapping[str, Any]]
+"""``role`` and ``content`` of each message; content is a text, or a list of parts (``text``, ``input_audio``)."""
 
 SPENT: Final = "tokens spent"
 """Key of the cache under which the tokens of all runs are summed up."""
 
 TOKENS_PER_MESSAGE: Final = 16
 """Room for what a chat template writes around one message."""
+
+BASE64_PER_AUDIO_TOKEN: Final = 256
+"""Characters of base64 WAV (16 kHz, 16 bits) that make one token at most: 167 tokens a second, models take 10 to 50."""
 
 _FATAL: Final = {
     401: "the key is not accepted",
@@ -111,7 +115,7 @@ class ChatClient:
 
     async def _pay(self, key: str, messages: Messages, attempt: int) -> Reply:
         # A token is at least one byte of text, so this can only be too much.
-        prompt = sum(len(message["content"].encode()) + TOKENS_PER_MESSAGE for message in messages)
+        prompt = sum(_most_tokens(message["content"]) + TOKENS_PER_MESSAGE for message in messages)
         reserved, spent = prompt + self.params.max_tokens, 0
         await self.budget.reserve(reserved)
         try:
@@ -201,6 +205,15 @@ class ChatClient:
         """An error in at most 300 characters of one line, without the key, whatever the server echoes."""
         text = " ".join(str(error).split())
         return (text.replace(self._key, "***") if self._key else text)[:300]
+
+
+def _most_tokens(content: str | Sequence[Mapping[str, Any]]) -> int:
+    """More tokens than a message's content can be."""
+    if isinstance(content, str):
+        return len(content.encode())
+    waves = [part["input_audio"]["data"] for part in content if part["type"] == "input_audio"]
+    texts = [part["text"] for part in content if part["type"] == "text"]
+    return sum(len(text.encode()) for text in texts) + sum(len(wave) // BASE64_PER_AUDIO_TOKEN + 1 for wave in waves)
 
 
 def _read_key(params: EndpointParams) -> str:

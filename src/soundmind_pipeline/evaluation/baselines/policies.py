@@ -1,0 +1,76 @@
+"""Other Qwen2.5-Omni checkpoints and adapters: they answer through the engine that the policies answer through."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from soundmind_pipeline.evaluation.baselines.params import HeardOrRead, TransformersBaseline
+from soundmind_pipeline.evaluation.conditions import Condition
+
+if TYPE_CHECKING:
+    from soundmind_pipeline.evaluation.predict import Examiner
+
+
+def is_policy(model: str) -> bool:
+    """Whether a folder or hub id holds a Qwen2.5-Omni, whole or Thinker only, or an adapter on one."""
+    from transformers import AutoConfig
+
+    if (Path(model) / "adapter_config.json").is_file():
+        return True
+    try:
+        kind = AutoConfig.from_pretrained(model).model_type
+    except (OSError, ValueError, KeyError):
+        return False  # whoever loads it says what is wrong with it
+    return str(kind).startswith("qwen2_5_omni")
+
+
+def policy_rows(
+    model: TransformersBaseline,
+    setting: HeardOrRead,
+    samples: pd.DataFrame,
+    speech: Mapping[str, np.ndarray],
+    examiner: "Examiner",
+) -> pd.DataFrame:
+    """Answers of another Qwen2.5-Omni.
+
+    Args:
+        model: Which, and what it is told to do.
+        setting: Whether it hears or reads.
+        samples: Held-out problems.
+        speech: uid → spoken question, float32 [samples], 16 kHz.
+        examiner: Of the final policy: how it is asked and marked, the other one is too.
+
+    Returns:
+        Rows of the predictions table.
+
+    Raises:
+        SoundmindError: The folder or its base cannot be loaded.
+    """
+    from soundmind_pipeline.evaluation.predict import load_examiner
+    from soundmind_pipeline.policy.folder import ModelFolder
+
+    asked = examiner.params.model_copy(update={"max_new_tokens": model.max_new_tokens, "dtype": model.dtype})
+    other = load_examiner(model.name, ModelFolder(Path(model.model)), model.prompt, examiner.scorer.params, asked)
+    other.policy.model.to(model.device)
+    return other.predict(samples, _LogMels(speech), Condition(setting))
+
+
+class _LogMels(Mapping[str, np.ndarray]):
+    """Log-mels of clips, each computed when it is asked for: a store of them may not be there."""
+
+    def __init__(self, speech: Mapping[str, np.ndarray]) -> None:
+        self._speech = speech
+
+    def __getitem__(self, uid: str) -> np.ndarray:
+        from soundmind_pipeline.speech.log_mel import log_mel
+
+        return log_mel(self._speech[uid])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._speech)
+
+    def __len__(self) -> int:
+        return len(self._speech)
