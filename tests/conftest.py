@@ -13,13 +13,17 @@ os.environ.update(
     TRANSFORMERS_VERBOSITY="error",
 )
 
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
     from soundmind_pipeline.policy.folder import Policy
     from soundmind_pipeline.policy.params import NanoPolicyParams
     from soundmind_pipeline.policy.processor import AudioTextProcessor
@@ -69,6 +73,16 @@ def tiny_policy(tiny_processor: "AudioTextProcessor", tiny_params: "NanoPolicyPa
 
 
 @pytest.fixture(scope="session")
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> tuple["MlflowClient", str]:
+    """A client of a store and the id of its experiment. Tests share it: making its tables takes seconds."""
+    from soundmind_pipeline.tracking import open_experiment
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        return open_experiment(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
 def make_log_mel() -> Callable[..., np.ndarray]:
     """Makes log-mel frames `[frames, 128]` of noise."""
 
@@ -76,3 +90,16 @@ def make_log_mel() -> Callable[..., np.ndarray]:
         return np.random.default_rng(seed).standard_normal((frames, 128)).astype(np.float32)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_omni(
+    tmp_path_factory: pytest.TempPathFactory,
+    tiny_processor: "AudioTextProcessor",
+    tiny_params: "NanoPolicyParams",
+) -> Path:
+    """Folder of a full Qwen2.5-Omni checkpoint, random weights and voices Chelsie and Ethan. Do not change it."""
+    folder = tmp_path_factory.mktemp("omni")
+    script = Path(__file__).parent / "policy" / "tiny_omni.py"
+    runpy.run_path(str(script))["save_tiny_omni"](folder, tiny_processor, tiny_params)
+    return folder

@@ -36,6 +36,17 @@ def test_a_written_question_stands_before_the_instruction(tiny_processor) -> Non
     assert prompt.log_mel is None
 
 
+def test_a_question_that_is_heard_and_read_is_heard_first(tiny_processor, make_log_mel) -> None:
+    encoder, log_mel = PromptEncoder(tiny_processor, "does it follow?"), make_log_mel(201)
+    prompt = encoder.encode("tom is happy.<|im_end|>", log_mel, "audio_text")
+    text = "<|im_start|>user\n<|audio_bos|>" + "<|AUDIO|>" * 50 + "<|audio_eos|>tom is happy.< |im_end|>\n"
+    text += "does it follow?<|im_end|>\n<|im_start|>assistant\n"
+    assert list(prompt.token_ids) == tiny_processor.tokenizer.encode(text)
+    assert prompt.log_mel is log_mel
+    with pytest.raises(SoundmindError, match="no audio"):
+        encoder.encode("tom is happy.", None, "audio_text")
+
+
 def test_instruction_and_system_message_are_optional(tiny_processor, make_log_mel) -> None:
     encoder = PromptEncoder(tiny_processor, "", system="be brief")
     assert tiny_processor.tokenizer.decode(encoder.encode("tom is sad.", None, "text").token_ids) == (

@@ -3,6 +3,7 @@
 import json
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,31 +160,44 @@ def _require(folder: ModelFolder, role: str = "") -> None:
 
 
 def _load_thinker(folder: ModelFolder, dtype: str) -> Any:
+    from transformers import Qwen2_5OmniThinkerForConditionalGeneration
+
+    return load_weights(Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained, folder.path, dtype)
+
+
+def load_weights(from_pretrained: Callable[..., Any], path: Path, dtype: str) -> Any:
+    """A model of transformers with all its weights: a tensor that is missing is an error, not a random one.
+
+    Args:
+        from_pretrained: The method of the model's class.
+        path: A folder or hub id.
+        dtype: Name of the torch dtype of the weights, such as `bfloat16`.
+
+    Raises:
+        SoundmindError: The folder cannot be read, or its weights do not fit its configuration.
+    """
     import torch
     from safetensors import SafetensorError
-    from transformers import Qwen2_5OmniThinkerForConditionalGeneration
 
     _hide_progress_bars()
     if not isinstance(getattr(torch, dtype, None), torch.dtype):
         raise SoundmindError(f"{dtype!r} is no dtype of weights.", "Use float32, bfloat16 or float16.")
     try:
-        model, info = Qwen2_5OmniThinkerForConditionalGeneration.from_pretrained(
-            str(folder.path), dtype=getattr(torch, dtype), output_loading_info=True
-        )
+        model, info = from_pretrained(str(path), dtype=getattr(torch, dtype), output_loading_info=True)
     except RuntimeError as error:
         raise SoundmindError(
-            f"The weights in {folder.path} do not fit its config.json (another model size?): {_mismatch(error)}",
+            f"The weights in {path} do not fit its config.json (another model size?): {_mismatch(error)}",
             "Build the folder again, or put back the config.json that its weights were saved with.",
         ) from error
     except (OSError, ValueError, SafetensorError) as error:
         raise SoundmindError(
-            f"No policy can be read from {folder.path}: {_mismatch(error)}",
+            f"No policy can be read from {path}: {_mismatch(error)}",
             "Give a folder with config.json and model.safetensors, or a hub id that can be reached.",
         ) from error
     if info["missing_keys"]:
         missing = sorted(info["missing_keys"])
         raise SoundmindError(
-            f"The weights in {folder.path} lack {len(missing)} tensors of its config.json, such as {missing[0]}.",
+            f"The weights in {path} lack {len(missing)} tensors of its config.json, such as {missing[0]}.",
             "Build the folder again, or put back the config.json that its weights were saved with.",
         )
     return model

@@ -10,7 +10,7 @@ from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.policy.processor import AudioTextProcessor
 from soundmind_pipeline.speech.log_mel import audio_token_count
 
-Modality = Literal["audio", "text"]
+Modality = Literal["audio", "text", "audio_text"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,9 @@ class Prompt:
 class PromptEncoder:
     """Renders questions through the processor's chat template.
 
-    A written question stands before the instruction, on a line of its own; a spoken one stands in its place. Text
-    that spells a control token (`<|im_end|>`) gets a space behind its `<`, so that no question can end its turn.
+    A written question stands before the instruction, on a line of its own; a spoken one stands in its place; one that
+    is both heard and read is heard first. Text that spells a control token (`<|im_end|>`) gets a space behind its `<`,
+    so that no question can end its turn.
 
     Args:
         processor: The policy's processor; its template decides on system prompts (the 7B's adds one, the nano's none).
@@ -59,23 +60,22 @@ class PromptEncoder:
         Args:
             user_content: The question as text; not looked at for `audio`.
             log_mel: The spoken question, float32 `[frames, 128]`; not looked at for `text`.
-            modality: Whether the policy hears or reads the question.
+            modality: Whether the policy hears or reads the question, or does both.
 
         Raises:
-            SoundmindError: No audio, or too little, for `audio`; a chat template without a place for audio.
+            SoundmindError: No audio, or too little, where there should be some; a chat template without a place for it.
         """
+        lines = [self._instruction] if modality == "audio" else [self._defused(user_content), self._instruction]
+        written = "\n".join(line for line in lines if line)
+        parts = [{"type": "text", "text": written}] if written else []
         if modality == "text":
-            lines = [self._defused(user_content), self._instruction]
-            parts = [{"type": "text", "text": "\n".join(line for line in lines if line)}]
             return Prompt(tuple(self._tokens(parts)))
         if log_mel is None:
             raise SoundmindError("A question that should be heard has no audio.", "Run the features stage first.")
         places = audio_token_count(log_mel.shape[0])
         if places < 1:
             raise SoundmindError(f"A spoken question of {log_mel.shape[0]} frames is too short to be heard.")
-        parts = [{"type": "audio", "audio": "question"}]
-        if self._instruction:
-            parts.append({"type": "text", "text": self._instruction})
+        parts.insert(0, {"type": "audio", "audio": "question"})
         return Prompt(tuple(self._with_places(self._tokens(parts), places)), log_mel=log_mel)
 
     def _tokens(self, parts: list[dict[str, str]]) -> list[int]:

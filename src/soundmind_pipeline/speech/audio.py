@@ -209,7 +209,12 @@ def load_audio(path: Path | str, rate: int = 16_000) -> np.ndarray:
         AudioError: The file cannot be used; :data:`Defect` names what can be wrong.
     """
     path = Path(path)
-    recording = decode(read_bytes(path), path)
+    return audio_of(read_bytes(path), path, rate)
+
+
+def audio_of(data: bytes, path: Path, rate: int = 16_000) -> np.ndarray:
+    """The same of a sound file's content, ``data``; errors call it ``path``."""
+    recording = decode(data, path)
     mono = recording.mono()
     loudest = float(max(mono.max(), -mono.min()))
     if loudest <= SILENCE_PEAK:

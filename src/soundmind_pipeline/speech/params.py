@@ -74,3 +74,14 @@ class SpeechParams(Params):
     """Number of speaking processes; the waves do not depend on it."""
 
     _ranges_in_order = field_validator("words_per_minute", "pitch")(_in_order)
+
+
+class WellSpokenParams(Params):
+    """When a spoken answer counts as well formed."""
+
+    quietest_db: float = Field(default=-50.0, ge=-60, le=0)
+    """Loud level (dB of full scale, 5% of the frames are louder) below which a clip counts as silent."""
+    longest_tail_seconds: float = Field(default=0.5, gt=0)
+    """Most silence behind the last speech of a clip; more of it means that the speech broke off."""
+    shortest_closing_seconds: float = Field(default=0.5, gt=0)
+    """Least speech in the closing phrase, which takes about a second."""

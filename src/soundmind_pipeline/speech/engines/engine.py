@@ -14,6 +14,10 @@ SAMPLE_RATE: Final = 16_000
 """Rate of the waves that every engine gives out, in Hz."""
 
 
+class UnspeakableError(SoundmindError):
+    """The engine refused one text, or no sound came of it; it can still be asked for others."""
+
+
 @dataclass(frozen=True)
 class Utterance:
     """A text and how to speak it.
@@ -86,7 +90,8 @@ class SpeechEngine(ABC):
             One wave an utterance, ``[samples]`` float32 in [-1, 1] at :data:`SAMPLE_RATE`.
 
         Raises:
-            SoundmindError: An utterance cannot be spoken or a process died; the message holds the text.
+            UnspeakableError: An utterance cannot be spoken; the message holds the text.
+            SoundmindError: A process died, or an utterance does not fit the engine; the message holds the text.
         """
 
     @abstractmethod

@@ -19,7 +19,7 @@ import numpy as np
 import soxr
 
 from soundmind_pipeline.errors import SoundmindError
-from soundmind_pipeline.speech.engines.engine import SAMPLE_RATE, SpeechEngine, Utterance
+from soundmind_pipeline.speech.engines.engine import SAMPLE_RATE, SpeechEngine, UnspeakableError, Utterance
 from soundmind_pipeline.speech.engines.serving import ERROR, REQUEST, read_frame, write_frame
 
 _AHEAD: Final = 8
@@ -71,7 +71,8 @@ class SpeakingProcess:
         """The wave of ``utterance`` (whose voice is this process's): ``[samples]`` float32 at :data:`SAMPLE_RATE`.
 
         Raises:
-            SoundmindError: The engine refused the utterance, or the process died; the message holds the text.
+            UnspeakableError: The engine refused the utterance; the message holds the text.
+            SoundmindError: The process died; the message holds the text.
         """
         task = f"speak {utterance.text!r}"
         assert self.process.stdin is not None
@@ -81,7 +82,7 @@ class SpeakingProcess:
             raise self._death(task) from None
         kind, payload = self._answer(task)
         if kind == ERROR:
-            raise SoundmindError(f"{self._engine} could not {task}: {payload.decode()}.")
+            raise UnspeakableError(f"{self._engine} could not {task}: {payload.decode()}.")
         wave = np.frombuffer(payload, dtype=self._sample_type).astype(np.float32)
         if self._sample_type == "<i2":
             wave /= 32768
