@@ -172,7 +172,10 @@ def run_round(
         rollouts = sampler.generate([question.prompt for question in heard], params.sampling, generator)
     rewards = np.random.default_rng(step).random(len(rollouts.completions))
     scores: Any = [SimpleNamespace(total=float(reward)) for reward in rewards]
-    samples = Samples(heard, params.sampling.n, rollouts.completions, rollouts.log_probs, rollouts.finished, scores)
+    unspoken: list[Any] = [None] * len(scores)
+    samples = Samples(
+        heard, params.sampling.n, rollouts.completions, rollouts.log_probs, rollouts.finished, scores, unspoken
+    )
     with watch.part("reference"):
         reference = Reference(model).log_probs(samples, params, sampler.banned_ids, device)
     with watch.part("update"):

@@ -38,3 +38,14 @@ def test_upstream_weights_count(folder):
     one = make(folder)
     (folder / "model.safetensors").write_bytes(b"other weights")
     assert differences(one, make(folder)) == ["upstream policy"]
+
+
+def test_what_speaking_earns_counts_and_how_many_speak_does_not(folder):
+    one = make(folder)
+    assert differences(one, make(folder, RlParams.model_validate({"spoken": {"enabled": True}}))) == ["spoken.enabled"]
+    others = {"cached_chunks": 5, "speech": {"workers": 7, "weights_folder": "x"}, "recogniser": {"workers": 7}}
+    assert differences(one, make(folder, RlParams.model_validate({"spoken": others}))) == []
+    slower = {"speech": {"words_per_minute": [100, 100]}}
+    assert differences(one, make(folder, RlParams.model_validate({"spoken": slower}))) == [
+        "spoken.speech.words_per_minute"
+    ]

@@ -44,3 +44,13 @@ def test_blocks_that_do_not_fit_together_are_refused(block, message):
 def test_every_field_is_explained():
     for model in (SftParams, RlParams, PhaseParams, ScheduleParams):
         assert all(field.description for field in model.model_fields.values()), model
+
+
+def test_rollouts_are_spoken_where_it_is_switched_on_and_earns_something():
+    def speaks(enabled, **weights):
+        block = {"spoken": {"enabled": enabled}, "reward": {"weights": weights}}
+        return RlParams.model_validate(block).speaks
+
+    assert not RlParams().speaks and not speaks(False)
+    assert speaks(True) and speaks(True, length_audio=0) and speaks(True, format_audio=0)
+    assert not speaks(True, format_audio=0, length_audio=0)

@@ -11,7 +11,10 @@ import pytest
 from soundmind_pipeline.metrics import ListSink
 from soundmind_pipeline.policy.folder import load_policy
 from soundmind_pipeline.policy.params import LoraParams, SamplingParams
+from soundmind_pipeline.rewards.params import RewardParams, ShapingParams
+from soundmind_pipeline.speech.params import SpeechParams
 from soundmind_pipeline.training.params import DevParams, PhaseParams, RlParams, ScheduleParams, SftParams
+from soundmind_pipeline.training.reinforce.spoken_params import SpokenRolloutParams
 from soundmind_pipeline.training.sft import train_sft
 
 SCHEDULE = ScheduleParams(lr=3e-3, warmup_steps=2)
@@ -34,6 +37,9 @@ RL = RlParams(
     lora=LoraParams(rank=2),
     checkpoint_every=1,
     dev=DevParams(every=1, problems=3),
+    # The policy's weights are random: paid by the length of anything, its babble is spoken.
+    spoken=SpokenRolloutParams(enabled=True, speech=SpeechParams(workers=1)),
+    reward=RewardParams(shaping=ShapingParams(length_without_format=True)),
 )
 
 SHORT = SFT.model_copy(update={"phases": (PHASE.model_copy(update={"steps": 2}),), "lora": LoraParams(rank=2)})
@@ -92,6 +98,7 @@ def test_rl_runs_on_two_ranks(two_ranks):
     history = two_ranks["rl"]
     assert history["step"].tolist() == [1, 2]
     assert history["rollout/length"].between(1, 8).all()
+    assert (history["rollout/speech_seconds"] > 0.2).all() and (history["reward/length_audio"] > 0.1).all()
     assert (history["rollout/log_prob_agreement"] > 0.999).all()
     assert abs(history["policy/kl"].iloc[0]) < 1e-5
     assert load_policy(two_ranks["adapter"]).model.peft_config

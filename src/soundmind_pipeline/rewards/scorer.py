@@ -56,7 +56,7 @@ class Scorer:
         self.params = params
         self._count = count_tokens or count_words
         # Training scores n responses to one prompt in a row: do not measure its annotation n times.
-        self._reference_length = lru_cache(maxsize=4)(self._measure_reference)
+        self._reference_length = lru_cache(maxsize=4)(self.reasoning_tokens)
 
     def score(
         self,
@@ -113,6 +113,10 @@ class Scorer:
             overlong=overlong,
         )
 
+    def reasoning_tokens(self, text: str) -> int:
+        """Length of the reasoning in a response, or in a reference, in the unit of the length terms."""
+        return self._count(reasoning_of(text))
+
     def _text_ratio(self, parsed: ParsedVerdict, response: str, reference: str) -> float:
         """The share of λ4 that the reasoning earns, in [0, 1]."""
         shaping = self.params.shaping
@@ -126,9 +130,6 @@ class Scorer:
         if shaping.repetition_ngram is not None:
             ratio *= distinct_ngram_share(reasoning.split(), shaping.repetition_ngram)
         return ratio
-
-    def _measure_reference(self, reference: str) -> int:
-        return self._count(reasoning_of(reference))
 
 
 def _is_duration(seconds: float | None) -> bool:

@@ -13,6 +13,14 @@ from soundmind_pipeline.training.params import TrainingParams
 WORLD_SIZE = "world size"
 # These change how a job is started, watched and kept, not what comes out.
 _WITHOUT_EFFECT = ("resume", "checkpoint_every", "launcher")
+_SPEAKING = (
+    "cached_chunks",
+    "speech.workers",
+    "speech.answers",
+    "speech.weights_folder",
+    "recogniser.workers",
+    "recogniser.weights_folder",
+)
 _WEIGHTS = ("*.json", "*.safetensors", "*.jinja")
 
 
@@ -31,12 +39,19 @@ def fingerprint(
     Returns:
         Names and values, e.g. `{"optimizer.eps": "1e-08", "sample table": "5f…"}`.
     """
-    dumped = params.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT))
-    return _flat("", dumped) | _flat("deepspeed.", dict(deepspeed)) | {
+    return decisive_parameters(params) | _flat("deepspeed.", dict(deepspeed)) | {
         WORLD_SIZE: str(world_size),
         "upstream policy": _hash_folder(policy),
         "sample table": _hash_table(index),
     }  # fmt: skip
+
+
+def decisive_parameters(params: TrainingParams) -> dict[str, str]:
+    """The parameters that decide the outcome of a job: dotted key → value."""
+    dumped = _flat("", params.model_dump(mode="json", exclude=set(_WITHOUT_EFFECT)))
+    for name in _SPEAKING:
+        dumped.pop(f"spoken.{name}", None)
+    return dumped
 
 
 def differences(one: Mapping[str, str], other: Mapping[str, str]) -> list[str]:

@@ -9,6 +9,7 @@ from soundmind_pipeline.policy.params import LoraParams, NanoPolicyParams, Sampl
 from soundmind_pipeline.rewards.params import RewardParams
 from soundmind_pipeline.training.launcher.params import LauncherParams
 from soundmind_pipeline.training.reinforce.params import AlgorithmParams
+from soundmind_pipeline.training.reinforce.spoken_params import SpokenRolloutParams
 
 Part = Literal["audio_tower", "embeddings", "text"]
 INSTRUCTION = "does it follow?"
@@ -229,6 +230,9 @@ class RlParams(TrainingParams):
     reward: RewardParams = RewardParams()
     """The scorer."""
 
+    spoken: SpokenRolloutParams = SpokenRolloutParams()
+    """Speech of the rollouts, which the audio terms of the reward are earned by."""
+
     sampling: SamplingParams = SamplingParams(n=8, max_new_tokens=96)
     """Rollouts; `n` samples a prompt. Top-k and top-p stay off: the trainer's log-probabilities know neither."""
 
@@ -299,3 +303,9 @@ class RlParams(TrainingParams):
         if self.minibatches > self.prompts_per_step:
             raise ValueError("minibatches must not exceed prompts_per_step")
         return self
+
+    @property
+    def speaks(self) -> bool:
+        """Whether rollouts are spoken: it is switched on, and speech earns something."""
+        weights = self.reward.weights
+        return self.spoken.enabled and weights.format_audio + weights.length_audio > 0

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -97,12 +98,13 @@ def process_group(threads: int) -> Iterator[Ranks]:
     torch.set_num_threads(threads)
     keep_freed_memory()
     _prepare_deepspeed()
-    joined_before = dist.is_initialized()
+    joined_before, hook = dist.is_initialized(), sys.excepthook
     try:
         yield _join()
     finally:
         if not joined_before:
             _leave()
+            sys.excepthook = hook  # joining puts "[rank0]:" before every line of a traceback, once more each time
         torch.set_num_threads(threads_before)
         for name in _ALONE:
             if name not in before:

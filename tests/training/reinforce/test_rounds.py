@@ -42,6 +42,7 @@ def samples(*groups: list[str], prompts: list[int] | None = None, lengths: list[
         [torch.full((n,), -0.5) for n in flat_lengths],
         [text != BAD for group in groups for text in group],
         [SCORER.score(text, 1, RIGHT) for group in groups for text in group],
+        [None] * len(flat_lengths),
     )
 
 

@@ -8,8 +8,9 @@ from soundmind_pipeline.training.ranks import Ranks
 from soundmind_pipeline.training.reinforce.experience import Experience
 from soundmind_pipeline.training.reinforce.kl import kl_per_token
 from soundmind_pipeline.training.reinforce.rollouts import Samples, tied_questions
+from soundmind_pipeline.training.reinforce.spoken import SpeechUsage
 
-# Terms of the reward that a text rollout can earn; the audio terms are zero throughout.
+# Terms of the reward that a text rollout can earn; `speech_figures` has the others.
 _TERMS = ("total", "answer", "format_text", "length_text")
 # Statistics of the update under the names they are logged by.
 _UPDATE = {
@@ -45,6 +46,32 @@ def sample_figures(samples: Samples, ranks: Ranks) -> dict[str, float]:
     tied = set(tied_questions(samples, "total"))
     sums["rollout/tied_groups"] = [question in tied for question in range(len(samples.questions))]
     return _means(sums, ranks)
+
+
+def speech_figures(samples: Samples, usage: SpeechUsage, ranks: Ranks) -> dict[str, float]:
+    """What speech earned and cost, over all ranks (collective), once it was heard.
+
+    `reward/format_audio` and `reward/length_audio` are means over all responses, `rollout/speech_seconds` (by voice
+    activity) and `rollout/not_well_spoken` (a share) over those that were spoken. `rollout/speech_cache_hit_share` is
+    the share of chunks that need not be spoken; it and the times depend on the process, not on the job:
+    `time/speech_wait_seconds` is what the slowest rank waited, `time/speech_worker_seconds` what all workers took.
+    """
+    facts = [speech.answer.facts() for speech in samples.speech if speech is not None]
+    means = _means(
+        {
+            "reward/format_audio": [score.format_audio for score in samples.scores],
+            "reward/length_audio": [score.length_audio for score in samples.scores],
+            "rollout/speech_seconds": [each.speech_seconds for each in facts],
+            "rollout/not_well_spoken": [each.defect is not None for each in facts],
+        },
+        ranks,
+    )
+    chunks, remembered, worker_seconds = ranks.totals([usage.chunks, usage.remembered, usage.worker_seconds])
+    return means | {
+        "rollout/speech_cache_hit_share": remembered / max(chunks, 1),
+        "time/speech_wait_seconds": max(ranks.gathered(usage.wait_seconds)),
+        "time/speech_worker_seconds": worker_seconds,
+    }
 
 
 def token_figures(experience: Experience, params: RlParams, ranks: Ranks) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from soundmind_pipeline.training.params import RlParams
 from soundmind_pipeline.training.pulse import beat
 from soundmind_pipeline.training.reinforce.prompts import Question
 from soundmind_pipeline.training.reinforce.sampling import informative_rows
+from soundmind_pipeline.training.reinforce.spoken import PendingSpeech, RolloutSpeaker, SpokenResponse
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Samples:
     finished: list[bool]
     """Whether the response ended by itself."""
     scores: list[Score]
-    """The scorer's terms."""
+    """The scorer's terms: of the text, and after `RolloutWorker.hear` also of the speech."""
+    speech: list[SpokenResponse | None]
+    """The responses as they are spoken; None for those that are not."""
 
     @property
     def prompts(self) -> list[Prompt]:
@@ -57,6 +60,7 @@ class Samples:
             [self.log_probs[row] for row in rows],
             [self.finished[row] for row in rows],
             [self.scores[row] for row in rows],
+            [self.speech[row] for row in rows],
         )
 
     def __add__(self, other: "Samples") -> "Samples":
@@ -67,6 +71,7 @@ class Samples:
             self.log_probs + other.log_probs,
             self.finished + other.finished,
             self.scores + other.scores,
+            self.speech + other.speech,
         )
 
 
@@ -94,12 +99,19 @@ class RolloutWorker:
         engine: The rollout engine around the live policy.
         processor: Decodes responses.
         scorer: The scorer.
+        speaker: Speaks the responses that are sampled aloud; None speaks none.
     """
 
-    def __init__(self, engine: RolloutEngine, processor: AudioTextProcessor, scorer: Scorer) -> None:
+    def __init__(
+        self,
+        engine: RolloutEngine,
+        processor: AudioTextProcessor,
+        scorer: Scorer,
+        speaker: RolloutSpeaker | None = None,
+    ) -> None:
         self._engine = engine
         self._tokenizer = processor.tokenizer
-        self._scorer = scorer
+        self._scorer, self._speaker = scorer, speaker
         self.tokens = 0
         """Tokens sampled so far."""
         self.seconds = 0.0
@@ -111,21 +123,76 @@ class RolloutWorker:
         return self._engine.banned_ids
 
     def sample(
-        self, questions: Sequence[Question], sampling: SamplingParams, generator: torch.Generator | None = None
+        self,
+        questions: Sequence[Question],
+        sampling: SamplingParams,
+        generator: torch.Generator | None = None,
+        aloud: bool = False,
     ) -> Samples:
-        """Sample and score `sampling.n` responses to each question."""
+        """Sample `sampling.n` responses to each question and score their text.
+
+        Aloud, the responses begin to be spoken; `hear` waits for them.
+        """
         started = time.perf_counter()
         beat("rollouts")
         rollouts = self._engine.generate([question.prompt for question in questions], sampling, generator)
         self.seconds += time.perf_counter() - started
         self.tokens += rollouts.tokens
-        texts = self._tokenizer.batch_decode(rollouts.completions, skip_special_tokens=True)
+        decoded = self._tokenizer.batch_decode(rollouts.completions, skip_special_tokens=True)
+        texts = [text.strip() for text in decoded]
         asked = [question for question in questions for _ in range(sampling.n)]
         scores = [
-            self._scorer.score(text.strip(), question.label, question.reference)
+            self._scorer.score(text, question.label, question.reference)
             for text, question in zip(texts, asked, strict=True)
         ]
-        return Samples(list(questions), sampling.n, rollouts.completions, rollouts.log_probs, rollouts.finished, scores)
+        speech: list[SpokenResponse | None] = [None] * len(texts)
+        if aloud:
+            speech = self._begin_speech(questions, texts, scores)
+        return Samples(
+            list(questions), sampling.n, rollouts.completions, rollouts.log_probs, rollouts.finished, scores, speech
+        )
+
+    def hear(self, samples: Samples) -> Samples:
+        """The samples with the scores that their speech earns; waits until all is said.
+
+        Raises:
+            SoundmindError: A speaking process died.
+        """
+        if self._speaker is None:
+            return samples
+        beat("speech")
+        asked = [question for question in samples.questions for _ in range(samples.n)]
+        scores = list(samples.scores)
+        for row, (question, speech) in enumerate(zip(asked, samples.speech, strict=True)):
+            if speech is None:
+                continue
+            spoken, annotated = self._speaker.wait(speech.answer), self._speaker.wait(speech.reference)
+            # What is not well spoken counts as not spoken: it earns neither of the audio terms.
+            seconds = spoken.speech_seconds if spoken.defect is None else None
+            scores[row] = self._scorer.score(
+                speech.text, question.label, question.reference, seconds, annotated.speech_seconds
+            )
+        return replace(samples, scores=scores)
+
+    def _begin_speech(
+        self, questions: Sequence[Question], texts: Sequence[str], scores: Sequence[Score]
+    ) -> list[SpokenResponse | None]:
+        """Begin to speak the responses whose speech can earn anything, and their references."""
+        if self._speaker is None:
+            return [None] * len(texts)
+        speaker, any_form = self._speaker, self._scorer.params.shaping.length_without_format
+        references: dict[int, PendingSpeech] = {}
+        speech: list[SpokenResponse | None] = []
+        for row, (text, score) in enumerate(zip(texts, scores, strict=True)):
+            closes = score.verdict is not None
+            if not (closes or any_form):
+                speech.append(None)
+                continue
+            number = row * len(questions) // len(texts)
+            if number not in references:
+                references[number] = speaker.say(questions[number].reference, closes=False)
+            speech.append(SpokenResponse(text, speaker.say(text, closes), references[number]))
+        return speech
 
 
 def tied_questions(samples: Samples, term: str) -> list[int]:

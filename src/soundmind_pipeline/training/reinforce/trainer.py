@@ -1,8 +1,8 @@
 """SoundMind-RL: REINFORCE++ (or a relative) from rule-based rewards, on the DeepSpeed engine.
 
-One round: ask prompts, sample n responses each with the live policy, score them (section 4 of arXiv 2506.12935),
-compare their log-probabilities with the frozen SFT policy, turn reward and KL into advantages (eq. 6), normalise these
-over the global batch (eq. 7), and take a few clipped policy-gradient steps.
+One round: ask prompts, sample n responses each with the live policy, compare their log-probabilities with the frozen
+SFT policy (while the responses are spoken, where they are), score them (section 4 of arXiv 2506.12935), turn reward and
+KL into advantages (eq. 6), normalise these over the global batch (eq. 7), and take a few clipped policy-gradient steps.
 
 Deviations from the paper:
 
@@ -13,7 +13,10 @@ Deviations from the paper:
 - **Eq. 6 and 7, distribution**: control tokens other than the end of turn are removed from the distribution, in
   sampling and in all scoring: a sampled `<|AUDIO|>` would be taken for a place of audio.
 - **Eq. 7, σ**: the advantages are all set to zero where every one is the same, instead of dividing by zero.
-- **Section 4, audio terms**: rollouts are text, so `format_audio` (λ2) and `length_audio` (λ5) earn nothing here.
+- **Section 4, audio terms**: the policy writes, and does not speak. `format_audio` (λ2) and `length_audio` (λ5) earn
+  nothing by default; with `spoken.enabled` a speech engine speaks what was written, and they are earned by that speech:
+  by its voice activity, not by the talker's tokens. T_annotation are the seconds in which the same engine says the
+  annotated response, not those of the annotation's own recording.
 - **Section 4, overlong**: `algorithm.overlong` adds DAPO's penalty to the reward; off in the paper's preset.
 - **What is trained**: adapters (or the whole language model by `adaptation: full`) instead of all weights; the audio
   tower is frozen, so that each prompt's audio is encoded once a round.
@@ -51,6 +54,7 @@ from soundmind_pipeline.training.reinforce.experience import Reference
 from soundmind_pipeline.training.reinforce.prompts import LogMels, QuestionSource
 from soundmind_pipeline.training.reinforce.rollouts import RolloutWorker, rollout_engine
 from soundmind_pipeline.training.reinforce.rounds import Rounds
+from soundmind_pipeline.training.reinforce.spoken import rollout_speaker
 from soundmind_pipeline.training.reinforce.update import PolicyModule
 from soundmind_pipeline.training.rows import training_rows
 
@@ -130,13 +134,14 @@ class _RlTrainer:
         with (
             policy_engine(module, _groups(policy, params), ranks, params.optimizer, params, deepspeed) as engine,
             rollout_engine(policy, params) as sampler,
+            rollout_speaker(params) as speaker,
             progress_line(params.steps, progress.step, "rl", ranks.is_main) as line,
         ):
             if params.gradient_checkpointing:
                 recompute_layers(policy.model)
             checkpoints.restore(engine)
-            worker = RolloutWorker(sampler, policy.processor, _scorer(policy, params))
-            rounds = Rounds(engine, self._source, worker, self._reference, params, ranks)
+            worker = RolloutWorker(sampler, policy.processor, _scorer(policy, params), speaker)
+            rounds = Rounds(engine, self._source, worker, self._reference, params, ranks, speaker)
             dev = DevEvaluation(self._source, worker, params, ranks)
             for step in range(progress.step + 1, params.steps + 1):
                 row = rounds.run(step)
