@@ -22,3 +22,13 @@ def test_damaged_file_is_named(tmp_path):
     path.write_text("")
     with pytest.raises(DatasetError, match=r"history\.csv is damaged"):
         CsvTableDataset(filepath=str(path)).load()
+
+
+def test_kedro_viz_is_shown_the_first_rows_with_long_texts_cut(tmp_path):
+    dataset = CsvTableDataset(filepath=str(tmp_path / "history.csv"))
+    dataset.save(pd.DataFrame({"step": range(20), "text": ["x" * 500] * 19 + [None]}))
+    shown = dataset.preview()
+    assert shown["columns"] == ["step", "text"]
+    assert len(shown["data"]) == 8
+    assert shown["data"][3] == ["3", "x" * 120]
+    assert dataset.preview(nrows=20)["data"][19] == ["19", None]

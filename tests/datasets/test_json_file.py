@@ -1,3 +1,4 @@
+import json
 import math
 
 import pytest
@@ -34,3 +35,9 @@ def test_what_json_cannot_say_is_refused_and_the_old_file_stays(tmp_path, data):
         dataset.save(data)
     assert dataset.load() == DATA
     assert [path.name for path in tmp_path.iterdir()] == ["file.json"]
+
+
+def test_kedro_viz_is_shown_the_data(tmp_path):
+    dataset = JsonFileDataset(filepath=str(tmp_path / "file.json"))
+    dataset.save(DATA)
+    assert json.loads(dataset.preview()) == DATA

@@ -4,9 +4,11 @@ import json
 
 import pandas as pd
 import pytest
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from soundmind_pipeline.evaluation.metrics import accuracy, assemble, flat_metrics, form_table, summarise
+from soundmind_pipeline.evaluation.metrics import assemble, flat_metrics, form_table, headline
+from soundmind_pipeline.evaluation.summaries import accuracy, duration_edges, summarise
 
 
 @pytest.fixture
@@ -44,6 +46,56 @@ def test_summary_by_hand(ten):
     assert (figures["leak_free"]["accuracy"], figures["leak_free"]["n"]) == (6 / 7, 7)
 
 
+def test_confusion_and_difficulty_by_hand(prediction):
+    rows = [prediction("a", True, difficulty=1), prediction("b", False, difficulty=1)]  # label 1
+    rows += [prediction("c", True, difficulty=3, label=0, verdict="not entailed")]
+    rows += [prediction("d", False, difficulty=3, label=0, verdict=None), prediction("e", True, difficulty=None)]
+    figures = summarise(pd.DataFrame(rows))
+    assert figures["confusion"] == {
+        "entailed": {"entailed": 2, "not entailed": 1, "none": 0},
+        "not entailed": {"entailed": 0, "not entailed": 1, "none": 1},
+    }
+    assert {level: (cell["accuracy"], cell["n"]) for level, cell in figures["by_difficulty"].items()} == {
+        "1": (0.5, 2),
+        "3": (0.5, 2),
+    }
+
+
+def test_lengths_are_compared_with_the_references_own(prediction):
+    rows = [
+        prediction("a", reasoning_tokens=10, reference_tokens=20),
+        prediction("b", reasoning_tokens=60, reference_tokens=40),
+    ]
+    rows.append(prediction("c", reasoning_tokens=7, reference_tokens=0))  # a reference without reasoning
+    assert summarise(pd.DataFrame(rows))["length_ratio"] == pytest.approx((0.5 + 1.5) / 2)
+
+
+def test_bins_of_duration_hold_a_quarter_each_and_their_labels_are_their_edges(prediction):
+    seconds = [2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2, 3.4]
+    edges = duration_edges(pd.Series(seconds))
+    assert edges == pytest.approx([2.0, 2.4, 2.7, 3.0, 3.4])  # quartiles 2.35, 2.7 and 3.05, rounded
+    rows = pd.DataFrame([prediction(str(i), i % 2 == 0, question_seconds=s) for i, s in enumerate(seconds)])
+    cells = summarise(rows, edges)["by_duration"]
+    assert {label: (cell["n"], cell["accuracy"]) for label, cell in cells.items()} == {
+        "2.0–2.4 s": (2, 0.5),
+        "2.4–2.7 s": (2, 0.5),
+        "2.7–3.0 s": (1, 1.0),
+        "3.0–3.4 s": (3, pytest.approx(1 / 3)),
+    }
+
+
+def test_long_durations_are_in_minutes_and_close_ones_share_a_bin(prediction):
+    assert duration_edges(pd.Series([480.0, 540.0, 600.0, 660.0, 720.0])) == [480.0, 540.0, 600.0, 660.0, 720.0]
+    rows = [prediction(str(i), answer_seconds=s) for i, s in enumerate([480.0, 599.0, 720.0, None])]
+    cells = summarise(pd.DataFrame(rows), answer_edges=[480.0, 600.0, 720.0])["by_answer_duration"]
+    assert {label: cell["n"] for label, cell in cells.items()} == {"8.0–10.0 min": 2, "10.0–12.0 min": 1}
+    assert duration_edges(pd.Series([3.01, 3.02, 3.03, 3.04])) == pytest.approx([3.0, 3.1])
+    assert duration_edges(pd.Series([3.0, 3.0])) == [3.0, 3.0]
+    assert duration_edges(pd.Series([None, None], dtype=object)) == []
+    alike = summarise(pd.DataFrame([prediction("a"), prediction("b")]), [3.0, 3.0])["by_duration"]
+    assert {label: cell["n"] for label, cell in alike.items()} == {"3.0–3.0 s": 2}
+
+
 def test_no_answers_have_no_accuracy():
     assert accuracy([]) == {"accuracy": None, "n": 0, "ci95": None}
 
@@ -76,6 +128,57 @@ def test_controls_are_the_final_policys_and_their_gap_is_to_its_own_audio(predic
     assert silence["chance"] == pytest.approx(0.3 * 0.5 + 0.2 * 0.5)
     assert "shuffled" not in evaluation["controls"]
     assert evaluation["label_prior"] == 1.0  # the rows with audio all carry label 1
+
+
+def test_grounding_is_paired_by_problem(prediction):
+    heard = {f"{i}": i < 16 for i in range(20)}
+    silent = {f"{i}": i in (0, 1, 2, 17, 18) for i in range(19)}  # one problem less
+    rows = [prediction(uid, right, policy="rl") for uid, right in heard.items()]
+    rows += [prediction(uid, right, policy="rl", control="silence") for uid, right in silent.items()]
+    rows += [prediction(uid, True, policy="sft", control="silence") for uid in heard]  # another policy's
+    evaluation = assemble(pd.DataFrame(rows).sample(frac=1, random_state=0), {}, 2000, seed=0)
+    grounding = evaluation["audio_grounding"]
+    assert grounding["n"] == 19
+    assert grounding["gap"] == evaluation["audio_grounding_gap"] == pytest.approx(16 / 19 - 5 / 19)
+    assert grounding["p"] == pytest.approx(mcnemar([[3, 13], [2, 1]], exact=True).pvalue)
+    assert grounding["ci95"][0] < grounding["gap"] < grounding["ci95"][1]
+    without = assemble(pd.DataFrame(rows[:20]), {}, 200, seed=0)
+    assert (without["audio_grounding"], without["audio_grounding_gap"]) == (None, None)
+    assert "audio_grounding_gap" not in flat_metrics(without)
+
+
+def test_baselines_stand_apart_and_are_measured_against_the_final_policy(prediction):
+    rows = [prediction(f"{i}", i < 9, policy="rl") for i in range(10)] + [prediction("0", policy="sft")]
+    label_only = dict.fromkeys(("response", "tokens", "finished", "reward", "reasoning_tokens", "restated"))
+    rows += [prediction(f"{i}", i in (0, 9), policy="majority", **label_only) for i in range(10)]
+    rows += [prediction("0", policy="cascade", setting="text_to_text")]
+    evaluation = assemble(pd.DataFrame(rows), {}, 500, seed=0)
+    assert set(evaluation["policies"]) == {"rl", "sft"}
+    majority = evaluation["baselines"]["majority"]["audio_to_text"]
+    assert (majority["accuracy"], majority["reward"], majority["tokens"], majority["truncated"]) == (
+        0.2,
+        None,
+        None,
+        None,
+    )
+    against = majority["against_rl"]
+    assert (against["gained"], against["lost"], against["n"]) == (8, 1, 10)
+    assert against["difference"] == pytest.approx(0.7)
+    assert evaluation["baselines"]["cascade"]["text_to_text"]["against_rl"] == {}  # RL has not read it
+    assert set(evaluation["paired"]) == {"audio_to_text"}
+    assert flat_metrics(evaluation)["baselines"]["majority"] == {"audio_to_text": 0.2}
+
+
+def test_another_run_is_compared_setting_by_setting(prediction):
+    ours = [
+        prediction(f"{i}", i < 9, policy="rl", setting=s) for i in range(10) for s in ("audio_to_text", "text_to_text")
+    ]
+    other = [prediction(f"{i}", i < 6, policy="rl") for i in range(2, 12)]
+    other += [prediction(f"{i}", False, policy="rl", control="silence") for i in range(10)]
+    evaluation = assemble(pd.DataFrame(ours), {}, 500, seed=0, others={"a.parquet": pd.DataFrame(other)})
+    test = evaluation["compared"]["a.parquet"]["rl"]
+    assert set(test) == {"audio_to_text"}
+    assert (test["audio_to_text"]["gained"], test["audio_to_text"]["lost"], test["audio_to_text"]["n"]) == (3, 0, 8)
 
 
 def test_stable_keys(evaluation):
@@ -116,6 +219,11 @@ def test_the_small_file_repeats_the_large_one(evaluation):
     }
     assert flat["gain"]["text_to_text"] == evaluation["paired"]["text_to_text"]["difference"]
     assert flat["controls"]["shuffled"] == evaluation["controls"]["shuffled"]["accuracy"]
+    assert flat["audio_grounding_gap"] == evaluation["audio_grounding"]["gap"]
+    spoken = {"wer": 0.1, "accuracy_heard": {"accuracy": 0.8, "n": 10, "ci95": [0.5, 0.9]}}
+    figures = evaluation["policies"]["rl"]["audio_to_text"]
+    assert headline(figures | {"spoken": spoken}) == headline(figures) | {"wer": 0.1, "accuracy_heard": 0.8}
+    assert "wer" not in headline(figures | {"spoken": spoken | {"wer": None}})
 
 
 def test_form_table_has_one_row_a_policy_setting_and_form(evaluation):

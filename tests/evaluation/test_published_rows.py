@@ -6,10 +6,8 @@ import pandas as pd
 import pytest
 
 from soundmind_pipeline.evaluation.examples import choose_examples
-from soundmind_pipeline.evaluation.figures import draw_accuracy, draw_forms, draw_learning_curves
+from soundmind_pipeline.evaluation.marking import mark
 from soundmind_pipeline.evaluation.metrics import assemble, flat_metrics, form_table, summarise
-from soundmind_pipeline.evaluation.predict import mark
-from soundmind_pipeline.evaluation.report import render_report
 from soundmind_pipeline.evaluation.tables import summary_rows
 from soundmind_pipeline.problems.schema import CONSTRUCTED_COLUMNS, SAMPLE_DTYPES
 from soundmind_pipeline.problems.shortcuts import shortcut_accuracies
@@ -34,6 +32,8 @@ def published() -> pd.DataFrame:
                 "label": number % 2,
                 "label_conflict": verdict is not None and (verdict == "entailed") != (number % 2 == 1),
                 "leaked": number == 0,
+                "question_seconds": 50.0 + number,
+                "answer_seconds": 480.0 + 20 * number,
             }
         )
     frame = pd.DataFrame(rows)
@@ -74,6 +74,7 @@ def test_figures_leave_out_what_cannot_be_known(answers):
     ] * 3
     assert figures["by_form"] == {}
     assert figures["leak_free"]["n"] == 11
+    assert figures["by_difficulty"] == {}
     json.dumps(figures, allow_nan=False)
 
 
@@ -84,7 +85,7 @@ def test_a_known_form_among_unknown_ones_is_reported_alone(answers, prediction):
     assert figures["heard"] == 0.0
 
 
-def test_tables_figures_and_report_are_made(answers, published, histories, tmp_path):
+def test_tables_figures_and_report_are_made(answers, published, render, tmp_path):
     evaluation = assemble(answers, {"prior": 0.5}, 200, seed=0)
     json.dumps(evaluation, allow_nan=False)
     assert form_table(evaluation).empty
@@ -97,14 +98,9 @@ def test_tables_figures_and_report_are_made(answers, published, histories, tmp_p
     examples = choose_examples(again, published, dict.fromkeys(published["uid"], [0.0] * 100), 4)
     assert len(examples) == 4
     assert {(example.form, example.before.restated) for example in examples} == {("", None)}
-    figures = {
-        "accuracy": draw_accuracy(evaluation),
-        "forms": draw_forms(evaluation),
-        "curves": draw_learning_curves(*histories),
-    }
-    page = render_report(evaluation, figures, examples, {})
+    page = render(evaluation, answers, examples)
     assert 'data-key="policies.rl.audio_to_text.leak_free.accuracy"' in page
-    for absent in ("By form", "misheard", ">heard<", "nan", "fallacies"):
+    for absent in ("By form", "misheard", 'audio_to_text.heard"', "nan", "fallacies"):
         assert absent not in page
 
 

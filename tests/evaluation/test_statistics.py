@@ -6,7 +6,12 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
-from soundmind_pipeline.evaluation.statistics import mcnemar_exact_p, paired_difference, wilson_interval
+from soundmind_pipeline.evaluation.statistics import (
+    bootstrap_interval,
+    mcnemar_exact_p,
+    paired_difference,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (5, 10), (312, 500), (0, 500), (500, 500), (534, 656)])
@@ -62,6 +67,30 @@ def test_paired_interval_agrees_with_scipys_bootstrap():
         (change,), np.mean, n_resamples=5000, method="percentile", vectorized=True, rng=np.random.default_rng(0)
     ).confidence_interval
     assert (ours.low, ours.high) == pytest.approx((reference.low, reference.high), abs=0.006)
+
+
+@pytest.mark.parametrize("values", ["few", "many"])
+def test_bootstrap_interval_agrees_with_scipy(values):
+    rng = np.random.default_rng(2)
+    given = rng.integers(0, 4, 300) / 3 if values == "few" else rng.exponential(size=300)
+    ours = bootstrap_interval(given, samples=20_000, seed=0)
+    reference = stats.bootstrap(
+        (given,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(0), batch=1000
+    ).confidence_interval
+    assert ours == pytest.approx((reference.low, reference.high), abs=0.006)
+    assert bootstrap_interval(given, 500, seed=3) == bootstrap_interval(given, 500, seed=3)
+    narrow = bootstrap_interval(given, 20_000, seed=0, confidence=0.5)
+    assert ours[0] < narrow[0] < given.mean() < narrow[1] < ours[1]
+
+
+def test_bootstrap_interval_of_equal_values_is_that_value():
+    assert bootstrap_interval([0.25] * 9, samples=100, seed=0) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")]])
+def test_bootstrap_interval_refuses_what_has_no_mean(values):
+    with pytest.raises(ValueError, match="bootstrap_interval"):
+        bootstrap_interval(values, 100, seed=0)
 
 
 def test_paired_difference_is_seeded():

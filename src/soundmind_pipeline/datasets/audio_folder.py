@@ -67,7 +67,8 @@ class AudioFolderDataset(AbstractDataset[Iterable[tuple[str, Clip]], AudioFolder
 
     def _places(self) -> tuple[Path, Path | None]:
         path = self._path.absolute()  # not resolved: `data` may be a link to a larger disk
-        return path, find_kedro_project(path)
+        here = Path.cwd()  # stands for the project where the package is installed and there is no checkout
+        return path, find_kedro_project(path) or (here if path.is_relative_to(here) else None)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

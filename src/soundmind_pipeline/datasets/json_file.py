@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import JSONPreview
 
 from soundmind_pipeline.files import atomic_path
 
@@ -60,6 +61,10 @@ class JsonFileDataset(AbstractDataset[Any, Any]):
             raise DatasetError(f"Cannot write {self._path}: {error}.") from error
         with atomic_path(self._path) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
+
+    def preview(self) -> JSONPreview:
+        """The data for Kedro-Viz; empty before they exist."""
+        return JSONPreview(json.dumps(self.load() if self._exists() else {}))
 
     def _exists(self) -> bool:
         return self._path.is_file()

@@ -4,11 +4,11 @@ from typing import Any, ClassVar, NoReturn
 
 from kedro.io import AbstractDataset, DatasetError
 
-from soundmind_pipeline.metrics import MetricSink, NullSink
+from soundmind_pipeline.metrics import NullSink, RunSink
 
 
-class LiveMetrics(AbstractDataset[Any, MetricSink]):
-    """Loads the :class:`~soundmind_pipeline.metrics.MetricSink` of the current run; it cannot be saved to.
+class LiveMetrics(AbstractDataset[Any, RunSink]):
+    """Loads the :class:`~soundmind_pipeline.metrics.RunSink` of the current run; it cannot be saved to.
 
     The tracking hook puts the sink of the active MLflow run in place; outside a tracked run metrics are dropped.
 
@@ -30,12 +30,12 @@ class LiveMetrics(AbstractDataset[Any, MetricSink]):
     ```
     """
 
-    sink: ClassVar[MetricSink] = NullSink()
+    sink: ClassVar[RunSink] = NullSink()
 
     def __init__(self, *, metadata: dict[str, Any] | None = None) -> None:
         self.metadata = metadata
 
-    def load(self) -> MetricSink:
+    def load(self) -> RunSink:
         """The sink of the active run."""
         return type(self).sink
 

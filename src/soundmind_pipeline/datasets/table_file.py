@@ -6,8 +6,11 @@ from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset, DatasetError
+from kedro_datasets._typing import TablePreview
 
 from soundmind_pipeline.files import atomic_path
+
+_LONGEST_CELL = 120  # characters that Kedro-Viz is shown of a text
 
 
 class TableFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
@@ -42,6 +45,14 @@ class TableFileDataset(AbstractDataset[pd.DataFrame, pd.DataFrame]):
         """Write ``data``; an interrupted write leaves what was there before."""
         with atomic_path(self._path) as temporary:
             self._write(data, temporary)
+
+    def preview(self, nrows: int = 8) -> TablePreview:
+        """The first rows for Kedro-Viz (``columns``, ``index``, ``data``), long texts cut; empty before they exist."""
+        if not self._exists():
+            return TablePreview({})
+        shown = self.load().head(nrows)
+        rows = [[None if pd.isna(cell) else str(cell)[:_LONGEST_CELL] for cell in row] for row in shown.to_numpy()]
+        return TablePreview({"columns": list(shown.columns), "index": list(range(len(rows))), "data": rows})
 
     def _exists(self) -> bool:
         return self._path.is_file()

@@ -96,10 +96,10 @@ def _series_name(column: str) -> str:
 def draw_accuracy(evaluation: Mapping[str, Any]) -> str:
     """Accuracy of both policies with 95% intervals, against the best shortcut and the label prior."""
     settings = [name for name in SETTING_NAMES if any(name in figures for figures in evaluation["policies"].values())]
-    with figure(5.6, 3.3) as (drawn, axes):
+    with figure(max(5.6, 1.9 * len(settings)), 3.3) as (drawn, axes):
         for offset, (policy, figures) in zip((-0.18, 0.18), evaluation["policies"].items(), strict=False):
             cells = [figures.get(setting) for setting in settings]
-            _draw_bars(axes, np.arange(len(settings)) + offset, cells, policy, width=0.33, labels=True)
+            draw_bars(axes, np.arange(len(settings)) + offset, cells, policy, width=0.33, labels=True)
         lines = [("label prior", evaluation["label_prior"], ":")]
         if evaluation["shortcuts"]:
             best = max(evaluation["shortcuts"], key=evaluation["shortcuts"].get)
@@ -107,8 +107,10 @@ def draw_accuracy(evaluation: Mapping[str, Any]) -> str:
         for label, value, style in lines:
             axes.axhline(value, color=ACCENTS[1], linestyle=style, linewidth=1.2, label=label)
         axes.set_xticks(range(len(settings)), [SETTING_NAMES[name] for name in settings])
-        _percent_axis(axes)
-        drawn.legend(loc="outside lower center", ncols=2, handlelength=1.4, columnspacing=1.4)
+        percent_axis(axes)
+        drawn.legend(
+            loc="outside lower center", ncols=2 if len(settings) < 4 else 4, handlelength=1.4, columnspacing=1.4
+        )
         tidy(axes, "Held-out accuracy")
         return to_svg(drawn)
 
@@ -117,16 +119,16 @@ def draw_forms(evaluation: Mapping[str, Any], setting: str = "audio_to_text") ->
     """Accuracy by problem form before and after RL, valid forms first."""
     tables = {policy: figures[setting]["by_form"] for policy, figures in evaluation["policies"].items()}
     forms = order_forms({form for table in tables.values() for form in table})
-    with figure(5.6, 3.3) as (drawn, axes):
+    with figure(max(5.6, 1.2 * len(forms)), 3.3) as (drawn, axes):
         for offset, (policy, table) in zip((-0.2, 0.2), tables.items(), strict=False):
-            _draw_bars(axes, np.arange(len(forms)) + offset, [table.get(form) for form in forms], policy, width=0.37)
+            draw_bars(axes, np.arange(len(forms)) + offset, [table.get(form) for form in forms], policy, width=0.37)
         valid = sum(form in VALID_FORMS for form in forms)
         if 0 < valid < len(forms):
             axes.axvline(valid - 0.5, color=ACCENTS[1], linewidth=1, linestyle=":")
             for place, text in ((0, "valid"), (valid, "fallacies")):
                 axes.annotate(text, (place - 0.45, 1.02), xycoords=("data", "axes fraction"), fontsize=8)
         axes.set_xticks(range(len(forms)), forms)
-        _percent_axis(axes)
+        percent_axis(axes)
         drawn.legend(loc="outside lower center", ncols=2, handlelength=1.4)
         tidy(axes, f"By form, {SETTING_NAMES[setting]}\n")
         return to_svg(drawn)
@@ -138,7 +140,7 @@ def order_forms(forms: set[str]) -> list[str]:
     return known + sorted(forms - set(known))
 
 
-def _draw_bars(
+def draw_bars(
     axes: "Axes", places: np.ndarray, cells: list[Any], policy: str, width: float, labels: bool = False
 ) -> None:
     """Bars of accuracy with the Wilson interval as whiskers; a missing cell leaves a gap."""
@@ -155,6 +157,7 @@ def _draw_bars(
         axes.bar_label(bars, texts, label_type="center", color="white", fontsize=8, fontweight="bold")
 
 
-def _percent_axis(axes: "Axes") -> None:
+def percent_axis(axes: "Axes") -> None:
+    """Shares from 0 to 1, as percentages."""
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0], ["0%", "25%", "50%", "75%", "100%"])

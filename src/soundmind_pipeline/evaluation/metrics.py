@@ -1,18 +1,18 @@
 """From a table of predictions to the nested figures of ``evaluation.json``.
 
 Every number of the report, of MLflow and of DVC's metrics file comes from here, so that they cannot disagree; and
-everything is computed from the predictions table alone, so that saved predictions can be scored again without a model.
+everything is computed from the tables of predictions alone, so that saved predictions can be scored again without a
+model (:mod:`soundmind_pipeline.evaluation.rescoring`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
-from soundmind_pipeline.evaluation.statistics import paired_difference, wilson_interval
+from soundmind_pipeline.evaluation.sampled import summarise_sampled
+from soundmind_pipeline.evaluation.summaries import accuracy, compare, duration_edges, mean, summarise
 
-REWARD_TERMS: Final = ("format_text", "format_audio", "answer", "length_text", "length_audio", "overlong")
 BEFORE: Final = "sft"
 AFTER: Final = "rl"
 TEACHER_FIGURES: Final = ("natural_claim", "sampled_teacher")
@@ -20,33 +20,57 @@ TEACHER_FIGURES: Final = ("natural_claim", "sampled_teacher")
 
 
 def assemble(
-    predictions: pd.DataFrame, classifiers: Mapping[str, float], bootstrap_samples: int, seed: int
+    predictions: pd.DataFrame,
+    classifiers: Mapping[str, float],
+    bootstrap_samples: int,
+    seed: int,
+    sampled: pd.DataFrame | None = None,
+    others: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict[str, Any]:
     """Everything ``evaluation.json`` holds.
 
     Args:
-        predictions: Rows of :func:`~soundmind_pipeline.evaluation.predict.predict`, all policies and conditions.
+        predictions: The predictions table: both policies and the baselines under all conditions.
         classifiers: Held-out accuracy of each shortcut classifier and of the teacher.
-        bootstrap_samples: Bootstrap samples of the paired intervals.
+        bootstrap_samples: Bootstrap samples of the intervals.
         seed: Seed of the bootstrap.
+        sampled: Rows of ``Examiner.sample``; None or empty without any.
+        others: Predictions tables of other runs on the same problems, by name.
 
     Returns:
-        ``policies.<policy>.<setting>``: see :func:`summarise`; ``paired.<setting>``: RL minus SFT on the same problems
-        with its 95% interval, exact McNemar p, and counts; ``controls.<control>``: the final policy without its audio;
-        ``audio_grounding_gap``: accuracy with the right audio minus accuracy on silence, None without that control;
-        ``label_prior``: share of the more frequent label; ``shortcuts`` and ``teacher``: ``classifiers``;
-        ``seconds``: empty, for the stage times.
+        ``policies.<policy>.<setting>``: figures of :func:`~soundmind_pipeline.evaluation.summaries.summarise`, with
+        ``spoken`` where answers were spoken; ``paired.<setting>``: RL minus SFT on the same problems, as
+        :func:`~soundmind_pipeline.evaluation.summaries.compare` gives it; ``controls.<control>``: the final policy
+        under a control; ``audio_grounding``: accuracy with the right audio minus accuracy on silence, ``gap``, with its
+        paired ``ci95``, McNemar ``p`` and ``n``, and ``audio_grounding_gap`` the gap alone, both None without that
+        control;
+        ``sampled.<policy>.<setting>``: see :func:`~soundmind_pipeline.evaluation.sampled.summarise_sampled`;
+        ``baselines.<name>.<setting>``: as for the policies, with ``against_rl``, RL minus the baseline;
+        ``compared.<run>.<policy>.<setting>``: this run minus another; ``label_prior``: share of the more frequent
+        label; ``shortcuts`` and ``teacher``: ``classifiers``; ``seconds``: empty, for the stage times.
     """
     plain = predictions[predictions["control"] == "none"]
-    policies: dict[str, dict[str, Any]] = {}
-    for (policy, setting), rows in plain.groupby(["policy", "setting"], sort=False):
-        policies.setdefault(str(policy), {})[str(setting)] = summarise(rows)
-    controls = _controls(predictions, policies)
+    ours = plain["policy"].isin([BEFORE, AFTER])
+    problems = plain.drop_duplicates("uid")
+    edges = duration_edges(problems["question_seconds"]), duration_edges(problems["answer_seconds"])
+    policies, baselines = _cells(plain[ours], *edges), _cells(plain[~ours], *edges)
+    for name, settings in baselines.items():
+        for setting, figures in settings.items():
+            rows = plain[plain["setting"] == setting]
+            figures["against_rl"] = _between(rows, name, AFTER, bootstrap_samples, seed)
+    settings_of_both = plain[ours].groupby("setting", sort=False)
+    grounding = audio_grounding(predictions, bootstrap_samples, seed)
     return {
         "policies": policies,
-        "paired": {str(s): _paired(rows, bootstrap_samples, seed) for s, rows in plain.groupby("setting", sort=False)},
-        "controls": controls,
-        "audio_grounding_gap": controls.get("silence", {}).get("gap"),
+        "paired": {str(s): _between(rows, BEFORE, AFTER, bootstrap_samples, seed) for s, rows in settings_of_both},
+        "controls": _controls(predictions, policies),
+        "audio_grounding": grounding,
+        "audio_grounding_gap": grounding["gap"] if grounding else None,
+        "sampled": _sampled(sampled, bootstrap_samples, seed),
+        "baselines": baselines,
+        "compared": {
+            name: _compared(plain[ours], other, bootstrap_samples, seed) for name, other in (others or {}).items()
+        },
         "label_prior": _label_prior(plain),
         "shortcuts": {name: value for name, value in classifiers.items() if name not in TEACHER_FIGURES},
         "teacher": {name: value for name, value in classifiers.items() if name in TEACHER_FIGURES},
@@ -54,67 +78,19 @@ def assemble(
     }
 
 
-def summarise(rows: pd.DataFrame) -> dict[str, Any]:
-    """Figures of one policy under one condition.
-
-    Args:
-        rows: Predictions of one policy, setting and control.
-
-    Returns:
-        ``accuracy``, ``n``, ``ci95`` (Wilson); ``accuracy_lenient`` (verdict taken from anywhere in the answer);
-        ``format_valid``; ``reward`` (mean total) and ``reward_terms``; ``heard`` (question restated word for word),
-        ``reasoning_valid_when_right`` and ``reasoning_correct_when_right`` (whole chain of thought, among right
-        answers), all three over the problems whose logical form is known, None without any; ``tokens`` (mean length);
-        ``truncated``; ``verdicts`` (counts); ``by_form``, empty where no form is known; ``conflict_free``, the accuracy
-        on problems whose label agrees with their teacher; and ``leak_free``, that on problems which no other split
-        knows.
-    """
-    right = rows[rows["right"]]
-    return {
-        **accuracy(rows["right"]),
-        "accuracy_lenient": _mean(rows["right_lenient"]),
-        "format_valid": _mean(rows["format_valid"]),
-        "reward": _mean(rows["reward"]),
-        "reward_terms": {term: _mean(rows[f"reward_{term}"]) for term in REWARD_TERMS},
-        "heard": _mean(rows["restated"]),
-        "reasoning_valid_when_right": _mean(right["reasoning_valid"]),
-        "reasoning_correct_when_right": _mean(right["reasoning_correct"]),
-        "tokens": _mean(rows["tokens"]),
-        "truncated": _mean(~rows["finished"].astype(bool)),
-        "verdicts": {str(name): int(n) for name, n in rows["verdict"].fillna("none").value_counts().items()},
-        "by_form": {
-            str(form): {**accuracy(group["right"]), "heard": _mean(group["restated"])}
-            for form, group in rows.groupby("form")
-        },
-        "conflict_free": accuracy(rows.loc[~rows["label_conflict"].astype(bool), "right"]),
-        "leak_free": accuracy(rows.loc[~rows["leaked"].astype(bool), "right"]),
-    }
+def _cells(
+    rows: pd.DataFrame, question_edges: Sequence[float], answer_edges: Sequence[float]
+) -> dict[str, dict[str, Any]]:
+    """Policy → setting → figures; the bins of durations are the same in all."""
+    cells: dict[str, dict[str, Any]] = {}
+    for (policy, setting), group in rows.groupby(["policy", "setting"], sort=False):
+        cells.setdefault(str(policy), {})[str(setting)] = summarise(group, question_edges, answer_edges)
+    return cells
 
 
-def accuracy(right: Iterable[bool]) -> dict[str, Any]:
-    """``accuracy``, ``n`` and Wilson ``ci95`` of a list of right and wrong answers; None where there are none."""
-    values = np.asarray(list(right), dtype=bool)
-    if not values.size:
-        return {"accuracy": None, "n": 0, "ci95": None}
-    hits = int(values.sum())
-    return {"accuracy": hits / values.size, "n": int(values.size), "ci95": list(wilson_interval(hits, values.size))}
-
-
-def _paired(rows: pd.DataFrame, samples: int, seed: int) -> dict[str, Any]:
-    """RL minus SFT on the problems that both answered; empty unless both policies are there."""
-    wide = rows.pivot(index="uid", columns="policy", values="right")
-    if not {BEFORE, AFTER} <= set(wide.columns):
-        return {}
-    both = wide[[BEFORE, AFTER]].dropna().astype(bool)
-    test = paired_difference(both[BEFORE].to_numpy(), both[AFTER].to_numpy(), samples, seed)
-    return {
-        "difference": test.difference,
-        "ci95": [test.low, test.high],
-        "p": test.p,
-        "n": test.n,
-        "gained": test.gained,
-        "lost": test.lost,
-    }
+def _between(rows: pd.DataFrame, before: str, after: str, samples: int, seed: int) -> dict[str, Any]:
+    """Policy ``after`` minus policy ``before`` on the problems that both answered; empty unless there are any."""
+    return compare(rows[rows["policy"] == before], rows[rows["policy"] == after], samples, seed)
 
 
 def _controls(predictions: pd.DataFrame, policies: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -126,12 +102,39 @@ def _controls(predictions: pd.DataFrame, policies: Mapping[str, Mapping[str, Any
         figures = accuracy(group["right"])
         controls[str(control)] = {
             **figures,
-            "accuracy_lenient": _mean(group["right_lenient"]),
-            "format_valid": _mean(group["format_valid"]),
+            "accuracy_lenient": mean(group["right_lenient"]),
+            "format_valid": mean(group["format_valid"]),
+            "heard": mean(group["restated"]),
             "gap": with_audio - figures["accuracy"],
             "chance": _chance_agreement(group),
         }
     return controls
+
+
+def audio_grounding(predictions: pd.DataFrame, samples: int, seed: int) -> dict[str, Any] | None:
+    """The audio grounding gap of the final policy, problem by problem; None without the control ``silence``."""
+    heard = predictions[(predictions["policy"] == AFTER) & (predictions["setting"] == "audio_to_text")]
+    test = compare(heard[heard["control"] == "silence"], heard[heard["control"] == "none"], samples, seed)
+    return {"gap": test["difference"], "ci95": test["ci95"], "p": test["p"], "n": test["n"]} if test else None
+
+
+def _sampled(rows: pd.DataFrame | None, samples: int, seed: int) -> dict[str, dict[str, Any]]:
+    cells: dict[str, dict[str, Any]] = {}
+    if rows is not None and len(rows):
+        for (policy, setting), group in rows.groupby(["policy", "setting"], sort=False):
+            cells.setdefault(str(policy), {})[str(setting)] = summarise_sampled(group, samples, seed)
+    return cells
+
+
+def _compared(ours: pd.DataFrame, other: pd.DataFrame, samples: int, seed: int) -> dict[str, dict[str, Any]]:
+    """Policy → setting → this run minus the other one, where both have answers."""
+    theirs = dict(list(other[other["control"] == "none"].groupby(["policy", "setting"])))
+    cells: dict[str, dict[str, Any]] = {}
+    for (policy, setting), rows in ours.groupby(["policy", "setting"], sort=False):
+        if (policy, setting) in theirs:
+            test = compare(theirs[policy, setting], rows, samples, seed)
+            cells.setdefault(str(policy), {})[str(setting)] = test
+    return cells
 
 
 def _chance_agreement(rows: pd.DataFrame) -> float:
@@ -146,24 +149,32 @@ def _label_prior(rows: pd.DataFrame) -> float:
     return float(max(share, 1 - share))
 
 
-def _mean(values: pd.Series) -> float | None:
-    known = values.dropna()
-    return float(known.astype(float).mean()) if len(known) else None
-
-
 def headline(figures: Mapping[str, Any]) -> dict[str, float]:
-    """The three figures of one policy under one condition that trackers follow."""
-    return {name: figures[name] for name in ("accuracy", "format_valid", "reward")}
+    """The figures of one policy under one condition that trackers follow."""
+    figures = {name: figures[name] for name in ("accuracy", "format_valid", "reward")} | _spoken_headline(figures)
+    return {name: float(value) for name, value in figures.items() if value is not None}
+
+
+def _spoken_headline(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """``wer`` and ``accuracy_heard`` where answers were spoken."""
+    spoken = figures.get("spoken")
+    return {"wer": spoken["wer"], "accuracy_heard": spoken["accuracy_heard"]["accuracy"]} if spoken else {}
 
 
 def flat_metrics(evaluation: Mapping[str, Any]) -> dict[str, Any]:
-    """The small table that DVC follows: accuracy, reward and format of both policies, and what RL changed."""
+    """The small table that DVC follows: the headline of both policies, what RL changed, controls, baselines."""
     flat: dict[str, Any] = {
         policy: {setting: headline(figures) for setting, figures in settings.items()}
         for policy, settings in evaluation["policies"].items()
     }
     flat["gain"] = {setting: paired["difference"] for setting, paired in evaluation["paired"].items() if paired}
     flat["controls"] = {control: figures["accuracy"] for control, figures in evaluation["controls"].items()}
+    if evaluation["audio_grounding_gap"] is not None:
+        flat["audio_grounding_gap"] = evaluation["audio_grounding_gap"]
+    flat["baselines"] = {
+        name: {setting: figures["accuracy"] for setting, figures in settings.items()}
+        for name, settings in evaluation["baselines"].items()
+    }
     return flat
 
 

@@ -1,4 +1,4 @@
-"""Putting held-out problems to a policy: one greedy answer for each problem under each condition, scored."""
+"""Putting held-out problems to a policy: a greedy answer, or several drawn at random, to each problem, scored."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,23 +9,29 @@ import pandas as pd
 from tqdm import tqdm
 
 from soundmind_pipeline.evaluation.conditions import Condition
-from soundmind_pipeline.evaluation.controls import SilencedLogMels, shuffled_uids
-from soundmind_pipeline.evaluation.metrics import REWARD_TERMS
-from soundmind_pipeline.evaluation.params import EvaluationParams
-from soundmind_pipeline.problems.schema import is_null
-from soundmind_pipeline.problems.verified.checker import check_reasoning
+from soundmind_pipeline.evaluation.controls import shuffled_uids
+from soundmind_pipeline.evaluation.marking import mark
+from soundmind_pipeline.evaluation.params import EvaluationParams, SampledParams
 
 if TYPE_CHECKING:
+    import torch
+
     from soundmind_pipeline.policy.folder import ModelFolder, Policy
-    from soundmind_pipeline.policy.prompts import Prompt, PromptEncoder
+    from soundmind_pipeline.policy.params import SamplingParams
+    from soundmind_pipeline.policy.processor import AudioTextProcessor
+    from soundmind_pipeline.policy.prompts import Modality, Prompt, PromptEncoder
     from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
     from soundmind_pipeline.rewards.params import RewardParams
     from soundmind_pipeline.rewards.scorer import Scorer
 
 LogMels = Mapping[str, np.ndarray]
 
-SAMPLE_COLUMNS: Final = ("uid", "label", "label_conflict", "leaked", "family", "form", "claim_kind", "difficulty")
-"""Columns of the held-out problems that every prediction repeats, so that predictions can be analysed on their own."""
+MODALITIES: Final[dict[str, "Modality"]] = {
+    "audio_to_text": "audio",
+    "text_to_text": "text",
+    "audio_text_to_text": "audio_text",
+}
+"""What of a question the policy's prompt holds in each setting."""
 
 
 @contextmanager
@@ -70,33 +76,71 @@ class Examiner:
 
         Args:
             samples: Rows as :func:`~soundmind_pipeline.evaluation.held_out.held_out` gives them.
-            log_mels: uid → float32 [frames, 128]; only read where the setting has audio.
+            log_mels: uid → float32 [frames, 128], under a control what
+                :func:`~soundmind_pipeline.evaluation.controls.controlled_log_mels` makes of them; only read where the
+                setting has audio.
             condition: What the policy gets.
 
         Returns:
             One row a problem, in the order of ``samples``: ``policy``, ``setting``, ``control``, ``heard_uid`` (whose
-            audio was played; None for text and silence), the :data:`SAMPLE_COLUMNS`, ``response``, ``tokens`` (end of
-            turn included), ``finished``, ``verdict`` (None if badly formed) and ``reason``, ``right``,
-            ``right_lenient``, ``format_valid``, ``reward`` and ``reward_<term>``; ``restated``, ``reasoning_valid`` and
-            ``reasoning_correct``, all None where the problem's logical form is not known.
+            audio was played; None for text and silence), and the columns of
+            :func:`~soundmind_pipeline.evaluation.marking.mark`.
         """
+        from soundmind_pipeline.policy.params import SamplingParams
+
+        greedy = SamplingParams(n=1, max_new_tokens=self.params.max_new_tokens, temperature=0.0)
+        return self._examine(samples, log_mels, condition, greedy)
+
+    def sample(
+        self, samples: pd.DataFrame, log_mels: LogMels, condition: Condition, params: SampledParams
+    ) -> pd.DataFrame:
+        """Answer the first problems several times, each answer drawn at random.
+
+        The same weights, problems, seed and ``batch_rows`` give the same answers.
+
+        Args:
+            samples: As for :meth:`predict`.
+            log_mels: As for :meth:`predict`.
+            condition: What the policy gets.
+            params: How many problems, answers of each, and the temperature.
+
+        Returns:
+            ``n`` rows a problem, one after the other: the columns of :meth:`predict`, then ``sample`` (0 … n - 1) and
+            ``temperature``.
+        """
+        from soundmind_pipeline.policy.params import SamplingParams
+
+        drawn = SamplingParams(n=params.n, max_new_tokens=self.params.max_new_tokens, temperature=params.temperature)
+        table = self._examine(samples.head(params.problems), log_mels, condition, drawn)
+        return table.assign(sample=[row % params.n for row in range(len(table))], temperature=params.temperature)
+
+    def _examine(
+        self, samples: pd.DataFrame, log_mels: LogMels, condition: Condition, sampling: "SamplingParams"
+    ) -> pd.DataFrame:
+        """``sampling.n`` rows a problem."""
+        import torch
+
         records: list[dict[str, Any]] = samples.to_dict("records")  # type: ignore[assignment]
         heard = self._heard(samples["uid"].tolist(), condition)
-        source: LogMels = SilencedLogMels(log_mels) if condition.control == "silence" else log_mels
-        answers: dict[int, dict[str, Any]] = {}
-        with tqdm(
-            total=len(records), desc=f"{self.name} {condition.key}", unit="q", disable=None, leave=False
-        ) as progress:
-            for batch in self._batches(records):
-                prompts = [self._prompt(records[i], source, heard[i]) for i in batch]
-                answers.update(zip(batch, self._answer(prompts), strict=True))
+        modality, generator = MODALITIES[condition.setting], torch.Generator().manual_seed(self.params.seed)
+        answers: dict[int, list[dict[str, Any]]] = {}
+        name = f"{self.name} {condition.key}" + (f" x {sampling.n}" if sampling.n > 1 else "")
+        with tqdm(total=len(records), desc=name, unit="q", disable=None, leave=False) as progress:
+            for batch in self._batches(records, max(1, self.params.batch_rows // sampling.n)):
+                clips = [None if uid is None else log_mels[uid] for uid in (heard[i] for i in batch)]
+                prompts = [
+                    self.encoder.encode(records[i]["user_content"], clip, modality)
+                    for i, clip in zip(batch, clips, strict=True)
+                ]
+                answers.update(zip(batch, self._answer(prompts, sampling, generator), strict=True))
                 progress.update(len(batch))
         played = [None if condition.control == "silence" else uid for uid in heard]
         origin = {"policy": self.name, "setting": condition.setting, "control": condition.control}
         return pd.DataFrame(
             [
-                origin | {"heard_uid": played[i]} | mark(record, answers[i], self.scorer)
+                origin | {"heard_uid": played[i]} | mark(record, answer, self.scorer)
                 for i, record in enumerate(records)
+                for answer in answers[i]
             ]
         )
 
@@ -109,29 +153,24 @@ class Examiner:
             return [donors[uid] for uid in uids]
         return list(uids)
 
-    def _batches(self, records: list[dict[str, Any]]) -> Iterator[list[int]]:
+    def _batches(self, records: list[dict[str, Any]], size: int) -> Iterator[list[int]]:
         """Places of the problems, in batches of similar length: padding is what a mixed batch would compute."""
         order = sorted(range(len(records)), key=lambda i: records[i]["question_seconds"])
-        for start in range(0, len(order), self.params.batch_rows):
-            yield order[start : start + self.params.batch_rows]
+        for start in range(0, len(order), size):
+            yield order[start : start + size]
 
-    def _prompt(self, record: dict[str, Any], log_mels: LogMels, heard: str | None) -> "Prompt":
-        if heard is None:
-            return self.encoder.encode(record["user_content"], None, "text")
-        return self.encoder.encode(record["user_content"], log_mels[heard], "audio")
-
-    def _answer(self, prompts: list["Prompt"]) -> list[dict[str, Any]]:
-        """Greedy answers: ``response``, ``tokens``, ``finished``."""
-        from soundmind_pipeline.policy.params import SamplingParams
-
-        sampling = SamplingParams(n=1, max_new_tokens=self.params.max_new_tokens, temperature=0.0)
-        rollouts = self.engine.generate(prompts, sampling, None)
+    def _answer(
+        self, prompts: list["Prompt"], sampling: "SamplingParams", generator: "torch.Generator"
+    ) -> list[list[dict[str, Any]]]:
+        """The answers to each prompt: ``response``, ``tokens``, ``finished``."""
+        rollouts = self.engine.generate(prompts, sampling, generator)
         tokenizer = self.policy.processor.tokenizer
         texts = tokenizer.batch_decode(rollouts.completions, skip_special_tokens=True)
-        return [
+        answers = [
             {"response": text, "tokens": len(tokens), "finished": bool(finished)}
             for text, tokens, finished in zip(texts, rollouts.completions, rollouts.finished, strict=True)
         ]
+        return [answers[start : start + sampling.n] for start in range(0, len(answers), sampling.n)]
 
 
 def load_examiner(
@@ -143,48 +182,25 @@ def load_examiner(
         name: What the policy is called in the table.
         folder: The policy, or an adapter that names its base.
         instruction: What the policy was trained to be asked.
-        reward: How RL scores; lengths are measured in tokens of the policy's own tokenizer.
+        reward: How RL scores.
         params: How to answer.
     """
+    import torch
+
     from soundmind_pipeline.policy.folder import load_policy
     from soundmind_pipeline.policy.prompts import PromptEncoder
     from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
-    from soundmind_pipeline.rewards.scorer import Scorer
 
     policy = load_policy(folder, dtype=params.dtype)
+    policy.model.to("cuda" if torch.cuda.is_available() else "cpu")  # as training does
     engine = SharedPrefixEngine(policy.model, policy.processor)
     encoder = PromptEncoder(policy.processor, instruction)
-    tokenizer = policy.processor.tokenizer
-    scorer = Scorer(reward, lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"]))
-    return Examiner(name, policy, engine, encoder, scorer, params)
+    return Examiner(name, policy, engine, encoder, scorer_with(policy.processor, reward), params)
 
 
-def mark(record: Mapping[str, Any], answer: Mapping[str, Any], scorer: "Scorer") -> dict[str, Any]:
-    """Score one answer exactly as RL does, and look at its reasoning.
+def scorer_with(processor: "AudioTextProcessor", reward: "RewardParams") -> "Scorer":
+    """The scorer of RL and evaluation: lengths are measured in tokens of the policy's own tokenizer."""
+    from soundmind_pipeline.rewards.scorer import Scorer
 
-    Args:
-        record: A row of the sample table.
-        answer: ``response``, ``tokens``, ``finished``.
-        scorer: The scorer that RL is rewarded by.
-
-    Returns:
-        The columns of :meth:`Examiner.predict` that depend on the answer, and those of the sample.
-    """
-    response = answer["response"]
-    score = scorer.score(response, int(record["label"]), record["reference_answer"])
-    truth = "entailed" if record["label"] == 1 else "not entailed"
-    reasoning = None if is_null(record["problem"]) else check_reasoning(record["problem"], response)
-    return {
-        **{column: None if is_null(record[column]) else record[column] for column in SAMPLE_COLUMNS},
-        **answer,
-        "verdict": score.verdict,
-        "reason": score.reason,
-        "right": score.verdict == truth,
-        "right_lenient": score.verdict_lenient == truth,
-        "format_valid": score.verdict is not None,
-        "reward": score.total,
-        **{f"reward_{term}": getattr(score, term) for term in REWARD_TERMS},
-        "restated": reasoning and reasoning.restated,
-        "reasoning_valid": reasoning and reasoning.valid,
-        "reasoning_correct": reasoning and reasoning.correct,
-    }
+    tokenizer = processor.tokenizer
+    return Scorer(reward, lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"]))

@@ -5,6 +5,7 @@ its interval, and two policies are compared on the same problems, pairwise.
 """
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -70,13 +71,41 @@ class PairedDifference:
     """Problems right before and wrong after."""
 
 
+def bootstrap_interval(
+    values: Iterable[float], samples: int, seed: int, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of a mean over problems.
+
+    Drawing n problems with replacement is one multinomial draw over the counts of the distinct values: exact, and free
+    of an [samples, n] matrix where the values are few, as differences of right and wrong answers are.
+
+    Args:
+        values: [n] floats, one a problem.
+        samples: Number of bootstrap samples.
+        seed: Seed of the bootstrap.
+        confidence: Coverage of the interval.
+
+    Returns:
+        Lower and upper bound.
+
+    Raises:
+        ValueError: There are no values, or one is NaN.
+    """
+    given = np.asarray(list(values), dtype=float)
+    if not given.size or np.isnan(given).any():
+        raise ValueError(f"bootstrap_interval needs one or more numbers, got {given}")
+    levels, counts = np.unique(given, return_counts=True)
+    draws = np.random.default_rng(seed).multinomial(given.size, counts / given.size, size=samples)
+    low, high = np.quantile(draws @ levels / given.size, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return float(low), float(high)
+
+
 def paired_difference(
     before: np.ndarray, after: np.ndarray, samples: int, seed: int, confidence: float = 0.95
 ) -> PairedDifference:
     """Compare two policies problem by problem.
 
-    The interval is the percentile bootstrap over problems. A problem's difference is −1, 0 or +1, so that drawing n
-    problems with replacement is one multinomial draw over the three counts: exact, and free of an [samples, n] matrix.
+    The interval is that of :func:`bootstrap_interval` for the problems' differences, each −1, 0 or +1.
 
     Args:
         before: bool [n], was the first policy right on problem i?
@@ -95,8 +124,5 @@ def paired_difference(
         )
     n = before.size
     gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
-    draws = np.random.default_rng(seed).multinomial(n, [lost / n, (n - gained - lost) / n, gained / n], size=samples)
-    low, high = np.quantile((draws[:, 2] - draws[:, 0]) / n, [0.5 - confidence / 2, 0.5 + confidence / 2])
-    return PairedDifference(
-        (gained - lost) / n, float(low), float(high), mcnemar_exact_p(gained, lost), n, gained, lost
-    )
+    low, high = bootstrap_interval(after.astype(float) - before, samples, seed, confidence)
+    return PairedDifference((gained - lost) / n, low, high, mcnemar_exact_p(gained, lost), n, gained, lost)

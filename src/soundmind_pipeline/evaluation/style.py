@@ -15,7 +15,26 @@ COLOURS: Final = {"sft": "#8d99ae", "rl": "#4f6bed"}
 ACCENTS: Final = ("#4f6bed", "#e07a3f", "#2a9d8f", "#b05fc4", "#c9a227")
 """Further series, in order."""
 POLICY_NAMES: Final = {"sft": "after SFT", "rl": "after RL"}
-SETTING_NAMES: Final = {"audio_to_text": "audio → text", "text_to_text": "text → text"}
+SETTING_NAMES: Final = {
+    "audio_to_text": "audio → text",
+    "text_to_text": "text → text",
+    "audio_text_to_text": "audio + text → text",
+    "text_to_audio": "text → audio",
+    "audio_to_audio": "audio → audio",
+}
+CONTROL_NAMES: Final = {
+    "other_voice": "another voice",
+    "slower": "a fifth slower",
+    "faster": "a fifth faster",
+    "noise_20db": "noise, 20 dB SNR",
+    "noise_10db": "noise, 10 dB SNR",
+    "noise_0db": "noise, 0 dB SNR",
+    "shuffled": "another problem's",
+    "silence": "silence",
+}
+"""What is done to the audio, from what a listener hardly minds to what takes the question away."""
+NOISE_CONTROLS: Final = {"noise_20db": 20, "noise_10db": 10, "noise_0db": 0}
+"""Noise controls and their signal-to-noise ratio in dB."""
 
 # Nothing else has this colour, so that it can be replaced by the colour of a page's own text.
 _INK: Final = "#1b1f27"

@@ -7,11 +7,13 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from soundmind_pipeline.errors import SoundmindError
+from soundmind_pipeline.evaluation.ablation.params import AblationParams
 from soundmind_pipeline.evaluation.params import EvaluationParams
 from soundmind_pipeline.params import Params
 from soundmind_pipeline.pipelines.audit.params import AuditParams
 from soundmind_pipeline.pipelines.features.params import FeaturesParams
 from soundmind_pipeline.pipelines.ingestion.params import IngestionParams
+from soundmind_pipeline.serving.params import RegistrationParams
 from soundmind_pipeline.training.params import RlParams, SftParams
 
 BLOCKS: dict[str, type[Params]] = {
@@ -21,6 +23,8 @@ BLOCKS: dict[str, type[Params]] = {
     "sft": SftParams,
     "rl": RlParams,
     "evaluation": EvaluationParams,
+    "ablation": AblationParams,
+    "registration": RegistrationParams,
 }
 
 

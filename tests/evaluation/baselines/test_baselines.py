@@ -2,12 +2,13 @@
 
 import base64
 import io
-import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+from safetensors.torch import load_file, save_file
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.baselines import cascade
@@ -15,14 +16,14 @@ from soundmind_pipeline.evaluation.baselines.params import BaselinesParams, Casc
 from soundmind_pipeline.evaluation.baselines.run import baseline_predictions
 from soundmind_pipeline.problems.shortcuts import shortcut_accuracies
 
-ALONE = {"majority": False, "shortcuts": False}
+ALONE = {"majority": False, "shortcuts": False, "cascade": None}
 WORDS = ("rich", "brave", "proud", "awake")
 GOOD = "<think> it is so. </think>\nAnswer: entailed."
 
 
 def test_majority_and_best_shortcut_have_the_accuracies_that_the_report_gives(samples, examiner, speech, tmp_path):
     train = samples.iloc[20:]
-    table = baseline_predictions(train, samples, speech, examiner, tmp_path, BaselinesParams())
+    table = baseline_predictions(train, samples, speech, lambda: examiner, tmp_path, BaselinesParams(cascade=None))
     accuracies = {name: float(rows["right"].astype(bool).mean()) for name, rows in table.groupby("policy")}
     shortcuts = {
         name: value
@@ -38,8 +39,16 @@ def test_majority_and_best_shortcut_have_the_accuracies_that_the_report_gives(sa
     assert table["uid"].tolist() == samples["uid"].tolist() * 2
 
 
+def test_labels_alone_need_no_weights(samples, speech, tmp_path):
+    def examiner():
+        raise AssertionError("loaded for nothing")
+
+    table = baseline_predictions(samples, samples, speech, examiner, tmp_path, BaselinesParams(cascade=None))
+    assert len(table) == 2 * len(samples)
+
+
 def test_without_baselines_there_are_no_rows(samples, examiner, speech, tmp_path):
-    assert baseline_predictions(samples, samples, speech, examiner, tmp_path, BaselinesParams(**ALONE)).empty
+    assert baseline_predictions(samples, samples, speech, lambda: examiner, tmp_path, BaselinesParams(**ALONE)).empty
 
 
 def test_the_cascade_reads_what_the_recogniser_heard(few, examiner, speech, tmp_path, monkeypatch):
@@ -58,8 +67,8 @@ def test_the_cascade_reads_what_the_recogniser_heard(few, examiner, speech, tmp_
         "encode",
         lambda text, mel, modality: read.append((text, modality)) or encode(text, mel, modality),
     )
-    params = BaselinesParams(**ALONE, cascade=CascadeParams(problems=4))
-    table = baseline_predictions(few, few, speech, examiner, tmp_path, params)
+    params = BaselinesParams(**ALONE | {"cascade": CascadeParams(problems=4)})
+    table = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
     assert clips == [len(speech[uid]) for uid in few["uid"].head(4)]
     assert read == [(f"tom is {word} happy.", "text") for word in WORDS]
     assert table["policy"].unique().tolist() == ["cascade: tiny.en + rl"]
@@ -92,7 +101,7 @@ def test_an_endpoint_hears_the_question_and_is_paid_once(
 ):
     endpoint.respond = lambda body: completion(GOOD)
     params = endpoint_params(settings, settings=("audio_to_text", "text_to_text"))
-    table = baseline_predictions(few, few, speech, examiner, tmp_path, params)
+    table = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
     assert table.groupby("setting").size().to_dict() == {"audio_to_text": 6, "text_to_text": 6}
     assert table["right"].tolist() == (few["label"] == 1).tolist() * 2
     heard, read = {}, set()
@@ -110,14 +119,14 @@ def test_an_endpoint_hears_the_question_and_is_paid_once(
     assert read == set(few["user_content"])
     for uid in few["uid"]:
         np.testing.assert_allclose(heard[len(speech[uid])], speech[uid], atol=1e-4)
-    again = baseline_predictions(few, few, speech, examiner, tmp_path, params)
+    again = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
     assert len(endpoint.requests) == 12
     pd.testing.assert_frame_equal(again, table)
 
 
 def test_reasoning_told_apart_belongs_to_the_response(few, examiner, speech, tmp_path, endpoint, settings, completion):
     endpoint.respond = lambda body: completion("Answer: not entailed.", reasoning="I think so.")
-    table = baseline_predictions(few, few, speech, examiner, tmp_path, endpoint_params(settings))
+    table = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, endpoint_params(settings))
     assert set(table["response"]) == {"<think>I think so.</think>\nAnswer: not entailed."}
     assert table["format_valid"].all()
 
@@ -126,7 +135,7 @@ def test_a_request_that_fails_is_a_wrong_answer_with_its_reason(
     few, examiner, speech, tmp_path, endpoint, settings, completion
 ):
     endpoint.respond = lambda body: (400, {"error": {"message": "too long"}}, {})
-    table = baseline_predictions(few, few, speech, examiner, tmp_path, endpoint_params(settings))
+    table = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, endpoint_params(settings))
     assert not table["right"].any()
     assert table["response"].str.contains("too long").all()
     assert not table["finished"].any()
@@ -135,7 +144,7 @@ def test_a_request_that_fails_is_a_wrong_answer_with_its_reason(
 def test_a_budget_ends_the_run_and_audio_counts(few, examiner, speech, tmp_path, endpoint, settings):
     params = endpoint_params(settings, endpoint=settings(token_budget=150).model_dump())
     with pytest.raises(SoundmindError, match="budget"):
-        baseline_predictions(few, few, speech, examiner, tmp_path, params)
+        baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
     assert not endpoint.requests
 
 
@@ -144,7 +153,7 @@ def test_a_policy_by_folder_answers_as_the_examiner_does(few, examiner, speech, 
     params = BaselinesParams(
         **ALONE, models=(model | {"prompt": "does it follow?", "settings": ("text_to_text", "audio_to_text")},)
     )
-    table = baseline_predictions(few, few, speech, examiner, tmp_path, params)
+    table = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
     assert table["policy"].unique().tolist() == ["other"]
     assert table["tokens"].le(5).all()
     from soundmind_pipeline.evaluation.conditions import Condition
@@ -190,23 +199,32 @@ def test_another_audio_language_model_of_transformers_answers(
     few = few.head(2)
     model = {"kind": "transformers", "name": "qwen2-audio", "model": str(qwen2_audio), "max_new_tokens": 4}
     params = BaselinesParams(**ALONE, models=(model | {"settings": ("audio_to_text", "text_to_text")},))
-    table = baseline_predictions(few, few, speech, examiner, tmp_path, params)
+    table = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
     assert table["setting"].tolist() == ["audio_to_text"] * 2 + ["text_to_text"] * 2
     assert table["tokens"].between(1, 4).all()
     # A second run takes the answers from disk.
     monkeypatch.setattr("soundmind_pipeline.evaluation.baselines.transformers._Model", None)
-    again = baseline_predictions(few, few, speech, examiner, tmp_path, params)
+    again = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
     assert again["response"].tolist() == table["response"].tolist()
+    # Other weights in the same folder are another model, which is asked again.
+    monkeypatch.undo()
+    weights = qwen2_audio / "model.safetensors"
+    tensors = {name: tensor * 2 for name, tensor in load_file(weights).items()}
+    save_file(tensors, weights, metadata={"format": "pt"})
+    other = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
+    assert other["response"].tolist() != table["response"].tolist()
 
 
 def test_a_model_that_is_not_there_is_one_message(few, examiner, speech, tmp_path):
     model = {"kind": "transformers", "name": "none", "model": str(tmp_path / "nothing")}
     with pytest.raises(SoundmindError, match=r"none: .*nothing cannot be loaded"):
-        baseline_predictions(few, few, speech, examiner, tmp_path / "work", BaselinesParams(**ALONE, models=(model,)))
+        baseline_predictions(
+            few, few, speech, lambda: examiner, tmp_path / "work", BaselinesParams(**ALONE, models=(model,))
+        )
 
 
-def test_names_are_taken_once():
-    model = {"kind": "transformers", "name": "a", "model": "x"}
-    with pytest.raises(ValueError, match="'a' is taken"):
+@pytest.mark.parametrize("name", ["a", "rl", "cascade: tiny.en + rl"])
+def test_names_are_taken_once(name):
+    model = {"kind": "transformers", "name": name, "model": "x"}
+    with pytest.raises(ValueError, match=f"'{re.escape(name)}' is taken"):
         BaselinesParams(models=(model, model))
-    assert json.loads(BaselinesParams().model_dump_json())["cascade"] is None

@@ -13,25 +13,47 @@ import yaml
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.runner import SequentialRunner
 
-from soundmind_pipeline.evaluation.params import EvaluationParams
+from soundmind_pipeline.evaluation.params import CONTROLS, EvaluationParams, SampledParams
+from soundmind_pipeline.evaluation.rescoring import rescore
+from soundmind_pipeline.evaluation.spoken.params import AnswerSpeechParams, SpokenParams
 from soundmind_pipeline.metrics import ListSink
 from soundmind_pipeline.pipelines.evaluation import create_pipeline
-from soundmind_pipeline.policy.folder import Policy, save_policy
+from soundmind_pipeline.policy.folder import ModelFolder, Policy, save_policy
 from soundmind_pipeline.policy.nano import build_thinker
 from soundmind_pipeline.problems.params import SplitCounts, VerifiedParams
 from soundmind_pipeline.problems.schema import CONSTRUCTED_COLUMNS
 from soundmind_pipeline.problems.verified.generate import generate_samples
+from soundmind_pipeline.rewards.params import RewardParams
 from soundmind_pipeline.training.params import RlParams, SftParams
 
 CONF = Path(__file__).resolve().parents[3] / "conf"
 CATALOG = CONF / "base" / "catalog_evaluation.yml"
-EVALUATION = EvaluationParams(max_problems=6, max_new_tokens=4, bootstrap_samples=200, report_examples=2, threads=1)
+EVALUATION = EvaluationParams(
+    max_problems=6,
+    max_new_tokens=4,
+    bootstrap_samples=200,
+    report_examples=2,
+    threads=1,
+    sampling=SampledParams(problems=3, n=3),
+    spoken=SpokenParams(problems=2, speech=AnswerSpeechParams(engine="espeak", workers=1)),
+)
+QUICK = {"controls": (), "sampling": SampledParams(problems=0), "spoken": SpokenParams(problems=0)}
+WRITTEN = ("audio_to_text", "text_to_text", "audio_text_to_text")
+IN_MEMORY = {
+    "other_voice_speech",
+    "sft_predictions",
+    "rl_predictions",
+    "sft_sampled_predictions",
+    "rl_sampled_predictions",
+    "spoken_predictions",
+    "baseline_predictions",
+}
 
 
 @pytest.fixture(scope="module")
 def index():
     frame = generate_samples(VerifiedParams(counts=SplitCounts(train=40, dev=2, test=8)))
-    return frame.assign(question_seconds=1.0)
+    return frame.assign(question_seconds=0.2, answer_seconds=None, question_tokens=20, answer_tokens=50)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +74,11 @@ def run_stage(index, folders, data, evaluation=EVALUATION):
         "rl_policy": folders[1],
         "feature_index": index,
         "log_mels": {uid: np.full((20, 128), -1.0, np.float32) for uid in index["uid"]},
-        "question_speech": {uid: np.zeros(160, np.float32) for uid in index["uid"]},
+        "question_speech": {
+            uid: np.random.default_rng(place).normal(0, 0.1, 3200).astype(np.float32)
+            for place, uid in enumerate(index["uid"])
+        },
+        "processor": ModelFolder(folders[0].path),
         "live_metrics": sink,
         "sft_history": history,
         "rl_history": history,
@@ -77,27 +103,56 @@ def test_every_policy_answers_every_condition(outcome):
     predictions = outcome[0]["predictions"]
     counts = predictions.groupby(["policy", "setting", "control"]).size().to_dict()
     assert counts == {
-        ("sft", "audio_to_text", "none"): 6,
-        ("sft", "text_to_text", "none"): 6,
-        ("rl", "audio_to_text", "none"): 6,
-        ("rl", "text_to_text", "none"): 6,
-        ("rl", "audio_to_text", "silence"): 6,
-        ("rl", "audio_to_text", "shuffled"): 6,
+        **{(policy, setting, "none"): 6 for policy in ("sft", "rl") for setting in WRITTEN},
+        **{(policy, setting, "none"): 2 for policy in ("sft", "rl") for setting in ("text_to_audio", "audio_to_audio")},
+        **{("rl", "audio_to_text", control): 6 for control in CONTROLS},
+        **{(name, "audio_to_text", "none"): 6 for name in baselines(predictions)},
     }
+    assert len(baselines(predictions)) == 3
     assert predictions["uid"].str.startswith("test/").all()
+
+
+def baselines(predictions):
+    return [name for name in predictions["policy"].unique() if name not in ("sft", "rl")]
+
+
+def test_several_answers_are_kept_and_scored(outcome):
+    made, sink = outcome
+    sampled = made["sampled_predictions"]
+    counts = sampled.groupby(["policy", "setting", "control"]).size().to_dict()
+    assert counts == {(policy, setting, "none"): 9 for policy in ("sft", "rl") for setting in WRITTEN[:2]}
+    cell = made["evaluation_results"]["sampled"]["rl"]["text_to_text"]
+    assert (cell["n"], cell["problems"], set(cell["pass_at"])) == (3, 3, {"1", "2"})
+    logged = {name: (step, value) for step, metrics in sink.rows for name, value in metrics.items()}
+    assert logged["eval/text_to_text/pass_at_2"] == (7, cell["pass_at"]["2"]["value"])
+    assert logged["eval/sft/text_to_text/majority_at_3"][0] == 0
+
+
+def test_saved_answers_scored_again_are_the_same(outcome, index, folders):
+    from soundmind_pipeline.evaluation.predict import scorer_with
+    from soundmind_pipeline.policy.processor import load_processor
+
+    scorer = scorer_with(load_processor(folders[1].path), RewardParams())
+    for table in ("predictions", "sampled_predictions"):
+        pd.testing.assert_frame_equal(rescore(outcome[0][table], index, scorer), outcome[0][table])
 
 
 def test_logged_metrics_are_the_results(outcome):
     made, sink = outcome
     logged = {name: (step, value) for step, metrics in sink.rows for name, value in metrics.items()}
     policies = made["evaluation_results"]["policies"]
-    for setting in ("audio_to_text", "text_to_text"):
+    for setting in (*WRITTEN, "audio_to_audio", "text_to_audio"):
         for name in ("accuracy", "reward", "format_valid"):
             assert logged[f"eval/sft/{setting}/{name}"] == (0, policies["sft"][setting][name])
             assert logged[f"eval/rl/{setting}/{name}"] == (7, policies["rl"][setting][name])
             assert logged[f"eval/{setting}/{name}"] == (7, policies["rl"][setting][name])
     controls = made["evaluation_results"]["controls"]
-    assert logged["eval/rl/audio_to_text/silence/accuracy"] == (7, controls["silence"]["accuracy"])
+    for control in CONTROLS:
+        assert logged[f"eval/rl/audio_to_text/{control}/accuracy"] == (7, controls[control]["accuracy"])
+    assert logged["eval/audio_grounding_gap"] == (7, made["evaluation_results"]["audio_grounding_gap"])
+    heard = policies["rl"]["audio_to_audio"]["spoken"]["accuracy_heard"]["accuracy"]
+    assert logged["eval/audio_to_audio/accuracy_heard"] == (7, heard)
+    assert made["evaluation_metrics"]["rl"]["audio_to_audio"]["accuracy_heard"] == heard
 
 
 def test_files_for_dvc_and_people(outcome):
@@ -109,13 +164,26 @@ def test_files_for_dvc_and_people(outcome):
     assert set(results["shortcuts"]) >= {"prior", "connective_and_signs"}
     assert made["report"].count("<audio") == 2
     assert "<th>algorithm.name</th>" in made["report"]
-    for figure in ("curves_figure", "accuracy_figure", "forms_figure"):
-        assert made[figure].startswith("<?xml")
+
+
+def test_a_run_is_compared_with_another(index, folders, outcome, tmp_path):
+    other = tmp_path / "other.parquet"
+    outcome[0]["predictions"].to_parquet(other)
+    asked = EVALUATION.model_copy(update={**QUICK, "compare_with": str(other)})
+    made, _ = run_stage(index, folders, tmp_path / "data", asked)
+    compared = made["evaluation_results"]["compared"][str(other)]
+    assert {policy: set(settings) for policy, settings in compared.items()} == {"sft": set(WRITTEN), "rl": set(WRITTEN)}
+    assert compared["rl"]["text_to_text"] == {
+        "difference": 0.0, "ci95": [0.0, 0.0], "p": 1.0, "n": 6, "gained": 0, "lost": 0
+    }  # fmt: skip
+    assert made["evaluation_results"]["sampled"] == {}
+    assert made["sampled_predictions"].empty
+    assert made["predictions"]["transcript"].isna().all()
 
 
 def test_problems_without_a_logical_form_are_evaluated_too(index, folders, tmp_path):
     published = index.assign(**dict.fromkeys([*CONSTRUCTED_COLUMNS, "major_premise"], None))
-    made, _ = run_stage(published, folders, tmp_path)
+    made, _ = run_stage(published, folders, tmp_path, EVALUATION.model_copy(update=QUICK))
     figures = made["evaluation_results"]["policies"]["rl"]["audio_to_text"]
     assert figures["n"] == 6
     assert (figures["heard"], figures["reasoning_valid_when_right"], figures["by_form"]) == (None, None, {})
@@ -133,7 +201,7 @@ def test_problems_are_left_out_as_asked_and_the_log_says_so(index, folders, tmp_
     test = index["split"] == "test"
     conflicts = int(index.loc[test, "label_conflict"].sum())
     assert 0 < conflicts < 6
-    asked = EVALUATION.model_copy(update={"max_problems": None, "exclude_label_conflicts": True, "controls": ()})
+    asked = EVALUATION.model_copy(update={**QUICK, "max_problems": None, "exclude_label_conflicts": True})
     made, _ = run_stage(index, folders, tmp_path, asked)
     assert set(made["predictions"]["uid"]) == set(index.loc[test & ~index["label_conflict"], "uid"])
     assert f"rl, test: {conflicts} problems left out: label contradicted by the reference" in caplog.text
@@ -149,10 +217,8 @@ def test_kedro_can_read_the_nodes_hints():
 
 
 def test_the_catalog_keeps_what_people_look_at():
-    assert set(yaml.safe_load(CATALOG.read_text())) == create_pipeline().all_outputs() - {
-        "sft_predictions",
-        "rl_predictions",
-    }
+    kept = create_pipeline().all_outputs() - IN_MEMORY
+    assert set(yaml.safe_load(CATALOG.read_text())) == kept | {"evaluation_work", "spoken_clips", "ablation_summary"}
 
 
 @pytest.mark.parametrize("environment", ["base", "smoke"])

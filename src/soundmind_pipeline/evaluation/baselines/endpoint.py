@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from soundmind_pipeline.evaluation.baselines.params import EndpointBaseline, HeardOrRead
-from soundmind_pipeline.evaluation.examples import wav_data_uri
+from soundmind_pipeline.evaluation.players import wav_data_uri
 from soundmind_pipeline.problems.construction.chat import Messages
 from soundmind_pipeline.problems.construction.reply import Reply
 from soundmind_pipeline.problems.construction.rows import Rejection, ask_rows

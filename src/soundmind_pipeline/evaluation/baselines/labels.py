@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from soundmind_pipeline.evaluation.baselines.params import BaselinesParams
-from soundmind_pipeline.evaluation.predict import SAMPLE_COLUMNS
+from soundmind_pipeline.evaluation.marking import SAMPLE_COLUMNS
 from soundmind_pipeline.problems.schema import is_null
 from soundmind_pipeline.problems.shortcuts import shortcut_predictions
 from soundmind_pipeline.rewards.scorer import LABELS

@@ -1,10 +1,11 @@
 """Parameters of the baselines."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
-from soundmind_pipeline.params import Params
+from soundmind_pipeline.params import DISTINCT, Params
 from soundmind_pipeline.problems.construction.params import EndpointParams
 from soundmind_pipeline.speech.recognisers.params import RecogniserParams
 
@@ -33,7 +34,7 @@ class ModelBaseline(Params):
 
     name: str = Field(min_length=1, max_length=60)
     """What it is called in tables."""
-    settings: tuple[HeardOrRead, ...] = Field(default=("audio_to_text",), min_length=1)
+    settings: Annotated[tuple[HeardOrRead, ...], DISTINCT] = Field(default=("audio_to_text",), min_length=1)
     """Whether it hears the questions, reads them, or both in turn."""
     problems: PositiveInt | None = None
     """Problems it answers, the first of the split; null for all."""
@@ -80,7 +81,7 @@ class BaselinesParams(Params):
     """The label that most train problems have."""
     shortcuts: bool = True
     """The best of the classifiers that see surface marks only (best on the held-out problems: an upper bound)."""
-    cascade: CascadeParams | None = None
+    cascade: CascadeParams | None = CascadeParams()
     """A recogniser and the final policy; null leaves it out."""
     models: tuple[Annotated[EndpointBaseline | TransformersBaseline, Field(discriminator="kind")], ...] = ()
     """Other models."""
@@ -88,7 +89,8 @@ class BaselinesParams(Params):
     @model_validator(mode="after")
     def _distinct_names(self) -> "BaselinesParams":
         names = [model.name for model in self.models]
-        taken = sorted({name for name in names if names.count(name) > 1 or name in ("sft", "rl", "majority")})
+        ours = re.compile(r"sft|rl|majority|(shortcut|cascade): .*")
+        taken = sorted({name for name in names if names.count(name) > 1 or ours.fullmatch(name)})
         if taken:
             raise ValueError(f"models: the name {taken[0]!r} is taken")
         return self

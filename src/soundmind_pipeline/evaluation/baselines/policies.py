@@ -1,6 +1,6 @@
 """Other Qwen2.5-Omni checkpoints and adapters: they answer through the engine that the policies answer through."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from soundmind_pipeline.evaluation.baselines.params import HeardOrRead, TransformersBaseline
 from soundmind_pipeline.evaluation.conditions import Condition
+from soundmind_pipeline.evaluation.controls import ChangedLogMels
 
 if TYPE_CHECKING:
     from soundmind_pipeline.evaluation.predict import Examiner
@@ -55,22 +56,5 @@ def policy_rows(
     asked = examiner.params.model_copy(update={"max_new_tokens": model.max_new_tokens, "dtype": model.dtype})
     other = load_examiner(model.name, ModelFolder(Path(model.model)), model.prompt, examiner.scorer.params, asked)
     other.policy.model.to(model.device)
-    return other.predict(samples, _LogMels(speech), Condition(setting))
-
-
-class _LogMels(Mapping[str, np.ndarray]):
-    """Log-mels of clips, each computed when it is asked for: a store of them may not be there."""
-
-    def __init__(self, speech: Mapping[str, np.ndarray]) -> None:
-        self._speech = speech
-
-    def __getitem__(self, uid: str) -> np.ndarray:
-        from soundmind_pipeline.speech.log_mel import log_mel
-
-        return log_mel(self._speech[uid])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._speech)
-
-    def __len__(self) -> int:
-        return len(self._speech)
+    log_mels = ChangedLogMels(speech, lambda _, wave: wave)  # not the features' store: it need not be there
+    return other.predict(samples, log_mels, Condition(setting))

@@ -1,6 +1,6 @@
 """All baselines, in the columns of the predictions table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from soundmind_pipeline.evaluation.baselines.params import (
 )
 from soundmind_pipeline.evaluation.baselines.policies import is_policy, policy_rows
 from soundmind_pipeline.evaluation.baselines.transformers import ask_transformers
-from soundmind_pipeline.evaluation.predict import mark
+from soundmind_pipeline.evaluation.marking import mark
 
 if TYPE_CHECKING:
     from soundmind_pipeline.evaluation.predict import Examiner
@@ -28,7 +28,7 @@ def baseline_predictions(
     train: pd.DataFrame,
     samples: pd.DataFrame,
     speech: Mapping[str, np.ndarray],
-    examiner: "Examiner",
+    examiner: Callable[[], "Examiner"],
     work: Path,
     params: BaselinesParams,
 ) -> pd.DataFrame:
@@ -38,7 +38,8 @@ def baseline_predictions(
         train: Problems that label statistics and shortcuts are taken from.
         samples: Held-out problems, as :func:`~soundmind_pipeline.evaluation.held_out.held_out` gives them.
         speech: uid → spoken question, float32 [samples], 16 kHz.
-        examiner: Of the final policy: reads for the cascade, and holds the scorer.
+        examiner: Loads that of the final policy, which reads for the cascade and holds the scorer; not called where
+            only labels and shortcuts are wanted, for weights may be 15 GB.
         work: Folder of replies that were paid for or took long; a run that is killed goes on from there.
         params: Who is asked.
 
@@ -49,11 +50,14 @@ def baseline_predictions(
         SoundmindError: A recogniser, model or endpoint cannot be used.
     """
     tables = [pd.DataFrame(label_rows(train, samples, params))]
+    if params.cascade is None and not params.models:
+        return tables[0]
+    final = examiner()
     if params.cascade is not None:
-        tables.append(cascade_rows(examiner, samples, speech, params.cascade))
+        tables.append(cascade_rows(final, samples, speech, params.cascade))
     for model in params.models:
         asked: list[dict[str, Any]] = samples.head(model.problems or len(samples)).to_dict("records")  # type: ignore[assignment]
-        tables += [_model_rows(model, setting, asked, speech, examiner, work) for setting in model.settings]
+        tables += [_model_rows(model, setting, asked, speech, final, work) for setting in model.settings]
     return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True)
 
 

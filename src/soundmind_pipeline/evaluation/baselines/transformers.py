@@ -4,13 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from tqdm import tqdm
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.baselines.params import HeardOrRead, TransformersBaseline
+from soundmind_pipeline.files import sha256_of
+
+_FILES: Final = (".safetensors", ".bin", ".json", ".jinja")
+"""Endings of the files of a model's folder that decide its answers."""
 
 
 def ask_transformers(
@@ -38,7 +42,8 @@ def ask_transformers(
     import diskcache
 
     with diskcache.Cache(str(work / "transformers"), eviction_policy="none", size_limit=1 << 62) as cache:
-        keys = [_key(record, speech, setting, params) for record in records]
+        who = _who(params)
+        keys = [_key(record, speech, setting, who) for record in records]
         if any(key not in cache for key in keys):
             model = _Model(params)
             for key, record in zip(
@@ -49,13 +54,22 @@ def ask_transformers(
         return [json.loads(cache[key]) for key in keys]
 
 
-def _key(
-    record: Mapping[str, Any], speech: Mapping[str, np.ndarray], setting: HeardOrRead, params: TransformersBaseline
-) -> str:
-    """What an answer depends on; not the name, nor how many problems are asked."""
+def _who(params: TransformersBaseline) -> dict[str, Any]:
+    """Who answers, and how; not the name, nor how many problems are asked.
+
+    A folder counts by the checksums of its files, since another training may write it anew; a hub id stands for itself.
+    """
+    files = [file for file in sorted(Path(params.model).glob("*")) if file.suffix in _FILES]
     asked = params.model_dump(mode="json", exclude={"name", "settings", "problems"})
+    return asked | {"files": {file.name: sha256_of(file) for file in files}}
+
+
+def _key(
+    record: Mapping[str, Any], speech: Mapping[str, np.ndarray], setting: HeardOrRead, who: Mapping[str, Any]
+) -> str:
+    """What an answer depends on."""
     said = record["user_content"].encode() if setting == "text_to_text" else speech[record["uid"]].tobytes()
-    return hashlib.sha256(json.dumps([asked, setting], sort_keys=True).encode() + said).hexdigest()
+    return hashlib.sha256(json.dumps([who, setting], sort_keys=True).encode() + said).hexdigest()
 
 
 class _Model:

@@ -1,8 +1,6 @@
 """Who says what how: a plan of all clips, those that exist and those to make, and the making of them."""
 
-import hashlib
 import json
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -10,12 +8,10 @@ from typing import Any, Final, Literal
 import pandas as pd
 
 from soundmind_pipeline.problems.schema import validate_row
-from soundmind_pipeline.speech.audio import is_whole_wav
 from soundmind_pipeline.speech.audio_folder import MadeClip
+from soundmind_pipeline.speech.clip_work import clip_name, missing_clips, speak_clips
 from soundmind_pipeline.speech.params import SpeechParams
 from soundmind_pipeline.speech.spoken_form import spoken_form
-
-logger = logging.getLogger(__name__)
 
 Side = Literal["question", "answer"]
 Clips = dict[str, dict[str, str]]
@@ -105,33 +101,16 @@ class SpokenPlan:
         to_make = self._plan[self._plan["file"].isna()]
         columns = (to_make[name] for name in ("uid", "text", "speaker"))
         said = {uid: (text, self._work / clip_name(text, speaker)) for uid, text, speaker in zip(*columns, strict=True)}
-        missing = {file: (uid, text) for uid, (text, file) in said.items() if not is_whole_wav(file)}
-        if len(missing) < len({file for _, file in said.values()}):
-            there = sum(file not in missing for _, file in said.values())
-            logger.info("%d of %d %ss were spoken already.", there, len(said), self._side)
-        if missing:
-            self._speak(missing)
+        self._speak(said)
         for uid, file in zip(self._plan["uid"], self._plan["file"], strict=True):
             yield uid, Path(file) if isinstance(file, str) else MadeClip(said[uid][1])
 
-    def _speak(self, missing: Mapping[Path, tuple[str, str]]) -> None:
-        """Speak the texts (and whose they are) into their files; a text is in memory a few chunks at a time."""
-        from tqdm import tqdm
-
-        from soundmind_pipeline.speech.engines.long import speak_long, write_wav_chunks
+    def _speak(self, said: Mapping[str, tuple[str, Path]]) -> None:
+        """Make the clips that are not there, each uid's text in its file."""
         from soundmind_pipeline.speech.engines.opening import draw_utterance, open_engine
 
-        utterances = (draw_utterance(self._params, uid, text) for uid, text in missing.values())
-        seconds = 0.0
-        with open_engine(self._params) as engine:
-            spoken = zip(missing, speak_long(engine, utterances), strict=True)
-            for file, chunks in tqdm(
-                spoken, desc=f"Speaking {self._side}s", total=len(missing), unit="clip", disable=None
-            ):
-                seconds += write_wav_chunks(file, chunks)
-        logger.info("Spoke %d %ss, %.1f minutes of speech.", len(missing), self._side, seconds / 60)
-
-
-def clip_name(text: str, speaker: str) -> str:
-    """The name of the file in which ``speaker`` (engine, version, weights, voice, rate, seed as JSON) says ``text``."""
-    return hashlib.sha256(json.dumps([text, speaker]).encode()).hexdigest() + ".wav"
+        clips = ((file, draw_utterance(self._params, uid, text)) for uid, (text, file) in said.items())
+        missing = missing_clips(clips, self._side)
+        if missing:
+            with open_engine(self._params) as engine:
+                speak_clips(engine, missing, self._side)

@@ -1,0 +1,1 @@
+"""Answers that are spoken and heard again: what a listener gets, beside what the policy wrote."""
