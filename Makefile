@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 # Stages and DVC call `kedro`: the environment's own comes first, activated or not.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: rl setup test lint format repro ui bench clean help
+.PHONY: rl setup test lint format repro ui docs bench clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,9 +44,12 @@ repro: setup ## bring every stage up to date with DVC
 ui: setup ## open the MLflow UI on this project's runs
 	@$(BIN)/soundmind ui
 
+docs: setup ## build the documentation as a site, site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 bench: setup ## run the benchmarks
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-clean: ## remove what runs have made (data, models, reports); keeps the environment and MLflow's runs
-	@find data -mindepth 2 ! -name .gitkeep -type f -delete; find data -mindepth 2 -type d -empty -delete
+clean: ## remove what runs have made (data, models, reports); keeps raw data, the environment and MLflow's runs
+	@find data -mindepth 2 -type f ! -name .gitkeep ! -path '*/01_raw/*' -delete; find data -mindepth 2 -type d -empty -delete
 	@rm -rf data/smoke .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 from kedro.framework.project import configure_project, pipelines
+from kedro.framework.session import KedroSession
 
-from soundmind_pipeline.session import stages_above, stages_of, upstream_stages
+from soundmind_pipeline.session import SoundmindSession, stages_above, stages_of, upstream_stages
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -18,6 +21,7 @@ def project():
         ("sft", ["ingestion", "features"]),
         ("rl", ["ingestion", "features", "sft"]),
         ("evaluation", ["ingestion", "features", "sft", "rl"]),
+        ("ablation", ["ingestion", "features", "sft"]),
         ("__default__", []),
     ],
 )
@@ -34,3 +38,20 @@ def test_the_whole_dag_audits_before_it_trains():
 
 def test_pipelines_named_together_do_not_build_each_other():
     assert upstream_stages(["features", "audit"]) == ["ingestion"]
+
+
+@pytest.mark.parametrize("error", [OSError("the summary's disk is full"), KeyboardInterrupt()])
+def test_hooks_are_told_of_whatever_ends_a_run(monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    told = []
+    monkeypatch.setattr(KedroSession, "run", fail)
+    monkeypatch.setattr(SoundmindSession, "_get_config_loader", lambda self: {"parameters": {}})
+    session = object.__new__(SoundmindSession)
+    session._hook_manager = SimpleNamespace(
+        hook=SimpleNamespace(on_pipeline_error=lambda **what: told.append(what["error"]))
+    )
+    with pytest.raises(type(error)):
+        session.run()
+    assert told == [error]

@@ -1,9 +1,8 @@
 """What this project replaces in Kedro's command line: ``kedro run`` fails in one message."""
 
 import click
-from kedro.framework.cli.project import run as kedro_run
 
-from soundmind_pipeline.commands.guard import guarded
+from soundmind_pipeline.commands.run import kedro_run_command
 
 
 @click.group(name="soundmind-pipeline")
@@ -11,6 +10,5 @@ def cli() -> None:
     """Commands that Kedro adds to, or replaces in, its own."""
 
 
-assert kedro_run.callback is not None
-_run = guarded(kedro_run.callback, after_interrupt="The same command goes on from the last checkpoint.")
-cli.add_command(click.Command("run", params=kedro_run.params, callback=_run, help="Run pipelines of this project."))
+run = kedro_run_command()  # by this name Kedro finds it for packaged projects
+cli.add_command(run)

@@ -1,6 +1,20 @@
-"""``dvc.yaml``, derived from the Kedro pipelines and catalog, so that the two can never disagree."""
+"""``dvc.yaml``, derived from the Kedro pipelines and catalog, so that the two can never disagree.
 
-import ast
+What a stage depends on, and how DVC compares it:
+
+* **code**, file by file: :func:`~soundmind_pipeline.code_files.code_files` of its wiring, nodes and datasets, templates
+  included. The session, the hooks, the settings and the command line are left out: they decide what runs and what is
+  recorded about it, never what a node computes. So are the versions of other packages: they belong to the machine
+  (``constraints.txt``), and each MLflow run names them.
+* **data**: what an earlier stage wrote, and ``data/01_raw``.
+* **parameters**, by value, so that a comment changes nothing: each block that a node reads, whole. Keys that a block
+  leaves out have defaults, and a list of single keys would overlook one that is written down later.
+* **catalog entries** of its datasets and the root of the data folder, by value too.
+* **the DeepSpeed file** that its parameters choose, and no other.
+
+Stages run on the base environment alone: ``conf/local`` is not versioned, and nobody could repeat what rests on it.
+"""
+
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,55 +22,30 @@ from typing import Any
 import yaml
 from kedro.pipeline import Pipeline
 
-from soundmind_pipeline.stages import STAGES
+from soundmind_pipeline.recipes import DEEPSPEED_FILES, stage_blocks, stage_code
+from soundmind_pipeline.stages import DAG_STAGES
 
 HEADER = """\
 # Written by `soundmind dvc` from the Kedro pipelines, their imports and conf/base (`soundmind dvc --check`: is it?).
-# `dvc repro` runs what changed; a stage's code is the exact set of modules that its nodes and datasets can import.
+# `dvc repro` runs what changed; what counts as a change: docs/experiments.md.
 """
-PACKAGE = "soundmind_pipeline"
-METRICS = ("evaluation.json", "metrics.json")
+METRICS = "metrics.json"
 
-
-def module_files(entry: str, source: Path) -> list[Path]:
-    """Files of this package that module ``entry`` can import, itself included, wherever in the code the imports stand.
-
-    Args:
-        entry: Dotted module name inside the package.
-        source: The folder that holds the package.
-
-    Returns:
-        Paths relative to ``source``'s parent, sorted.
-    """
-    found: set[Path] = set()
-    queue = [entry]
-    while queue:
-        file = _file_of(queue.pop(), source)
-        if file is None or file in found:
-            continue
-        found.add(file)
-        queue += _imports(file)
-    return sorted(path.relative_to(source.parent) for path in found)
-
-
-def _file_of(module: str, source: Path) -> Path | None:
-    path = source.joinpath(*module.split("."))
-    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
-
-
-def _imports(file: Path) -> Iterable[str]:
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.startswith(PACKAGE))
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE):
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+_REWARD = ("reward/total", "reward/answer", "reward/format_text", "reward/length_text")
+_DEV = ("eval/dev/audio_to_text/accuracy", "eval/dev/text_to_text/accuracy")
+PLOTS: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("Reward by RL step", "rl_history.csv", "reward", _REWARD),
+    ("Accuracy on dev by RL step", "rl_history.csv", "accuracy", _DEV),
+    ("Distance from the SFT policy by RL step", "rl_history.csv", "KL, nats a token", ("policy/kl",)),
+    ("SFT loss by step", "sft_history.csv", "loss", ("sft/loss",)),
+)
+"""What ``dvc plots`` draws: title, file, name of the y axis, columns."""
 
 
 def dvc_document(
     pipelines: Mapping[str, Pipeline], catalog: Mapping[str, Any], project: Path, data: str
 ) -> dict[str, Any]:
-    """The content of ``dvc.yaml``: one stage a pipeline, with its command, code, data, parameters and outputs.
+    """The content of ``dvc.yaml``: one stage a stage of the DAG, and the plots that people compare.
 
     Args:
         pipelines: The registered pipelines.
@@ -64,54 +53,60 @@ def dvc_document(
         project: The project folder.
         data: Root of the artifacts, relative to the project.
     """
-    stages = {}
-    for stage in STAGES:
+    places = _entry_files(project)
+    stages, chosen = {}, []
+    for stage in DAG_STAGES:
         nodes = pipelines["__default__"].only_nodes_with_tags(stage)
-        outs = _paths(nodes.all_outputs(), catalog)
-        metrics = [path for path in outs if Path(path).name in METRICS]
-        plots = [path for path in outs if path.endswith("_history.csv")]
-        modules = {node.func.__module__ for node in nodes.nodes} | _dataset_modules(nodes.datasets(), catalog)
-        code = {str(path) for module in modules for path in module_files(module, project / "src")}
-        entry: dict[str, Any] = {
-            "cmd": f"kedro run --pipelines {stage} --tags {stage}",
-            "deps": sorted(code | set(_paths(nodes.inputs(), catalog)) | _conf_files(stage, project)),
-            "params": _parameters(nodes),
-            "outs": [path for path in outs if path not in (*metrics, *plots)]
-            + [f"{data}/08_reporting/stages/{stage}.json"],
+        code = (path.as_posix() for path in stage_code(stage, nodes, catalog, project))
+        deps = {*code, *_paths(nodes.inputs() - {DEEPSPEED_FILES}, catalog)}
+        if DEEPSPEED_FILES in nodes.inputs():
+            deps.add(f"{catalog[DEEPSPEED_FILES]['filepath']}/${{{stage}.deepspeed}}.json")
+            chosen.append(f"conf/base/parameters_{stage}.yml:{stage}")
+        outs = [*_paths(nodes.all_outputs(), catalog), f"{data}/08_reporting/stages/{stage}.json"]
+        stages[stage] = {
+            "cmd": f"kedro run --env base --pipelines {stage} --tags {stage}",
+            "deps": sorted(deps),
+            "params": [
+                *({f"conf/base/parameters_{block}.yml": [block]} for block in stage_blocks(nodes)),
+                *_entries(nodes, catalog, places),
+                {"conf/base/globals.yml": ["data"]},
+            ],
+            "outs": [path for path in outs if Path(path).name != METRICS],
         }
-        if metrics:
-            entry["metrics"] = metrics
-        if plots:
-            entry["plots"] = [{path: {"x": "step"}} for path in plots]
-        stages[stage] = entry
-    return {"stages": stages}
+        if metrics := [path for path in outs if Path(path).name == METRICS]:
+            stages[stage]["metrics"] = metrics
+    return {"vars": chosen, "stages": stages, "plots": _plots(f"{data}/08_reporting")}
 
 
 def _paths(names: Iterable[str], catalog: Mapping[str, Any]) -> list[str]:
-    """Paths of the persisted datasets among ``names``; work folders belong to no one but the stage itself."""
+    """Paths of the persisted datasets among ``names``.
+
+    Work folders belong to no one but the stage itself, and DVC would ask for a file that may be missing.
+    """
     entries = [catalog[name] for name in names if name in catalog]
-    kept = [entry for entry in entries if not entry["type"].endswith("WorkFolderDataset")]
+    left_out = ("WorkFolderDataset", "OptionalJsonFileDataset")
+    kept = [entry for entry in entries if not entry["type"].endswith(left_out)]
     return sorted(entry["filepath"] for entry in kept if "filepath" in entry)
 
 
-def _dataset_modules(names: Iterable[str], catalog: Mapping[str, Any]) -> set[str]:
-    """Modules of this package that read or write the datasets ``names``."""
-    types = {catalog[name]["type"] for name in names if name in catalog}
-    return {kind.rpartition(".")[0] for kind in types if kind.startswith(PACKAGE)}
+def _entry_files(project: Path) -> dict[str, str]:
+    """Dataset name → the file of conf/base that holds its entry, relative to the project."""
+    files = sorted((project / "conf" / "base").glob("catalog*.yml"))
+    return {name: f"conf/base/{file.name}" for file in files for name in yaml.safe_load(file.read_text()) or {}}
 
 
-def _conf_files(stage: str, project: Path) -> set[str]:
-    path = f"conf/base/catalog_{stage}.yml"
-    return {path} if (project / path).exists() else set()
+def _entries(nodes: Pipeline, catalog: Mapping[str, Any], places: Mapping[str, str]) -> list[dict[str, list[str]]]:
+    """The catalog entries that the nodes load and save, file → names."""
+    names = sorted(name for name in nodes.datasets() if name in catalog)
+    files = sorted({places[name] for name in names})
+    return [{file: [name for name in names if places[name] == file]} for file in files]
 
 
-def _parameters(nodes: Pipeline) -> list[dict[str, list[str]]]:
-    """The parameter blocks that the nodes read, as DVC wants them: file → keys."""
-    keys = sorted(name.removeprefix("params:") for name in nodes.inputs() if name.startswith("params:"))
-    files: dict[str, list[str]] = {}
-    for key in keys:
-        files.setdefault(f"conf/base/parameters_{key.split('.')[0]}.yml", []).append(key)
-    return [{file: found} for file, found in files.items()]
+def _plots(reporting: str) -> list[dict[str, Any]]:
+    return [
+        {title: {"x": "step", "y": {f"{reporting}/{file}": list(columns)}, "x_label": "step", "y_label": label}}
+        for title, file, label, columns in PLOTS
+    ]
 
 
 def render(document: Mapping[str, Any]) -> str:

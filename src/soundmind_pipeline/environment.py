@@ -19,6 +19,7 @@ _DEFAULTS = {
     "TRANSFORMERS_VERBOSITY": "error",
     "DEEPSPEED_LOG_LEVEL": "error",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar for each small file
     "GIT_PYTHON_REFRESH": "quiet",
 }
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from kedro.framework.project import LOGGING, pipelines
 from kedro.framework.session import KedroSession
+from kedro.io import CatalogProtocol
 from kedro.pipeline import Pipeline
 from kedro.runner import SequentialRunner
 
 from soundmind_pipeline.pipelines.parameters import BLOCKS, validate_parameters
-from soundmind_pipeline.stages import STAGES, StageRecords, changed_parameters, flatten
+from soundmind_pipeline.stages import STAGES, StageRecords, flatten
 
 logger = logging.getLogger("soundmind_pipeline")
 
@@ -21,6 +22,11 @@ def stages_of(pipeline: Pipeline) -> list[str]:
     return [stage for stage in STAGES if stage in present]
 
 
+def whole_dag() -> Pipeline:
+    """Every stage's nodes; ``__default__`` leaves out what runs only when it is asked for."""
+    return sum(pipelines.values(), Pipeline([]))
+
+
 def upstream_stages(names: Iterable[str]) -> list[str]:
     """The stages that must be complete before the pipelines ``names`` can run, in the order of the DAG."""
     return stages_above(sum((pipelines[name] for name in names), Pipeline([])))
@@ -28,7 +34,7 @@ def upstream_stages(names: Iterable[str]) -> list[str]:
 
 def stages_above(wanted: Pipeline) -> list[str]:
     """The stages whose results ``wanted`` rests on, its own excluded, in the order of the DAG."""
-    dag = pipelines["__default__"]
+    dag = whole_dag()
     producers = {output: stage for stage in STAGES for output in dag.only_nodes_with_tags(stage).all_outputs()}
     own = set(stages_of(wanted))
     needed: set[str] = set()
@@ -53,6 +59,10 @@ class StageRunner(SequentialRunner):
     @property
     def _logger(self) -> logging.Logger:
         return logging.getLogger("kedro.runner")
+
+    def missing_part(self, pipeline: Pipeline, catalog: CatalogProtocol) -> Pipeline:
+        """The nodes that ``kedro run --only-missing-outputs`` runs."""
+        return self._filter_pipeline_for_missing_outputs(pipeline, catalog)
 
     def _run(self, pipeline: Pipeline, *args: Any, **kwargs: Any) -> None:
         for stage in stages_of(pipeline):
@@ -103,34 +113,28 @@ class SoundmindSession(KedroSession):
         if type(kwargs.get("runner")) in (type(None), SequentialRunner):
             kwargs["runner"] = StageRunner()
         loader = self._get_config_loader()
-        parameters = validate_parameters(loader["parameters"])
+        validate_parameters(loader["parameters"])
         sliced = any(value for key, value in kwargs.items() if key not in ("runner", "load_versions"))
         names = list(pipeline_names or [])
         if names and not sliced and all(name in pipelines for name in names):
             records = StageRecords(self._project_path / loader["globals"]["data"] / "08_reporting" / "stages")
-            missing = self._check_upstream(names, parameters, records)
-            names = [*missing, *names]
+            names = [*self._missing_upstream(names, records), *names]
         try:
             return super().run(pipeline_names=names or None, **kwargs)
-        except KeyboardInterrupt as interrupt:
-            # Kedro tells its hooks of exceptions only; a run that was interrupted must not look as if it still ran.
-            self._hook_manager.hook.on_pipeline_error(error=interrupt, run_params={}, pipeline=None, catalog=None)
+        except BaseException as error:
+            # Kedro tells its hooks of exceptions in nodes alone; a run that was interrupted, or failed in a hook after
+            # its last node, must not look as if it still ran.
+            self._hook_manager.hook.on_pipeline_error(error=error, run_params={}, pipeline=None, catalog=None)
             raise
 
-    def _check_upstream(self, names: list[str], parameters: dict[str, Any], records: StageRecords) -> list[str]:
-        """Name the upstream stages to build; warn about those whose parameters changed since they were built."""
+    @staticmethod
+    def _missing_upstream(names: list[str], records: StageRecords) -> list[str]:
+        """The upstream stages to build; what is stale of those that are reused, the stages' hook says."""
         missing: list[str] = []
         for stage in upstream_stages(names):
-            record = records.read(stage)
             # A stage below one that is rebuilt would rest on data that no longer exist.
-            if record is None or missing:
+            if records.read(stage) is None or missing:
                 missing.append(stage)
-                continue
-            for key, then, now in changed_parameters(record, parameters_of(stage, parameters)):
-                logger.warning(
-                    "%s was built with %s=%s, now it is %s; reusing what is there. `dvc repro` rebuilds what changed.",
-                    stage, key, then, now,
-                )  # fmt: skip
         if missing:
             logger.info("Missing upstream, built first: %s.", ", ".join(missing))
         return missing

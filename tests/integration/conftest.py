@@ -23,10 +23,12 @@ class Project:
     def reporting(self) -> Path:
         return self.path / "data" / "smoke" / "08_reporting"
 
-    def run(self, *arguments: str, program: str = "kedro") -> subprocess.CompletedProcess:
-        """Run a command of the environment to its end."""
+    def run(self, *arguments: str, program: str = "kedro", cwd: str = ".") -> subprocess.CompletedProcess:
+        """Run a command of the environment to its end, in a folder of the project."""
         command, environment = self._command(program, arguments)
-        return subprocess.run(command, cwd=self.path, env=environment, capture_output=True, text=True, timeout=600)
+        return subprocess.run(
+            command, cwd=self.path / cwd, env=environment, capture_output=True, text=True, timeout=600
+        )
 
     def start(self, *arguments: str, program: str = "kedro") -> subprocess.Popen:
         """Start a command; standard error comes with standard output."""
@@ -83,3 +85,21 @@ def smoke(tmp_path_factory) -> tuple[Project, subprocess.CompletedProcess]:
     done = project.run("run", "--env", "smoke", "--pipeline=rl")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return project, done
+
+
+def _copy(smoke: tuple[Project, subprocess.CompletedProcess], name: str) -> Project:
+    path = smoke[0].path.with_name(name)
+    shutil.copytree(smoke[0].path, path)
+    return Project(path)
+
+
+@pytest.fixture(scope="session")
+def finished(smoke) -> Project:
+    """A copy of that project, for tests that edit artifacts and put them back."""
+    return _copy(smoke, "finished")
+
+
+@pytest.fixture(scope="session")
+def scratch(smoke) -> Project:
+    """A copy of that project, for tests that build stages anew: nobody looks at the artifacts there."""
+    return _copy(smoke, "scratch")

@@ -13,7 +13,7 @@ SETTINGS = ("audio_to_text", "text_to_text")
 def test_one_command_builds_everything_upstream_and_says_so(smoke):
     project, done = smoke
     assert "Missing upstream, built first: ingestion, features, sft." in done.stdout + done.stderr
-    stages = {path.stem for path in (project.reporting / "stages").glob("*.json")}
+    stages = {path.stem for path in (project.reporting / "stages").glob("[a-z]*.json")}
     assert stages == {"ingestion", "features", "sft", "rl", "evaluation"}
 
 
@@ -80,8 +80,8 @@ def test_mlflow_holds_live_metrics_params_and_tags(smoke, monkeypatch):
     assert json.loads(attached.read_text()) == evaluation
 
 
-def test_what_is_there_is_reused_and_a_changed_parameter_is_named(smoke):
-    project, _ = smoke
+def test_what_is_there_is_reused_and_a_changed_parameter_is_named(scratch):
+    project = scratch
     manifest = project.path / "data" / "smoke" / "03_primary" / "manifest.parquet"
     before = manifest.stat().st_mtime_ns
     done = project.run("run", "--env", "smoke", "--pipelines", "features", "--params", "ingestion.verified.seed=77")
@@ -102,8 +102,8 @@ def test_what_is_there_is_reused_and_a_changed_parameter_is_named(smoke):
         (("--pipelines", "trainn"), "trainn"),
     ],
 )
-def test_bad_input_is_one_message(smoke, arguments, named):
-    project, _ = smoke
+def test_bad_input_is_one_message(scratch, arguments, named):
+    project = scratch
     done = project.run("run", "--env", "smoke", *arguments)
     text = done.stdout + done.stderr
     assert done.returncode == 1
@@ -111,8 +111,8 @@ def test_bad_input_is_one_message(smoke, arguments, named):
     assert "Traceback" not in text
 
 
-def test_an_adapter_of_another_model_size_is_one_message(smoke, tmp_path):
-    project, _ = smoke
+def test_an_adapter_of_another_model_size_is_one_message(scratch, tmp_path):
+    project = scratch
     models = project.path / "data" / "smoke" / "06_models"
     config = models / "sft" / "config.json"
     whole = config.read_text()
@@ -130,8 +130,8 @@ def test_an_adapter_of_another_model_size_is_one_message(smoke, tmp_path):
     assert "Traceback" not in text
 
 
-def test_an_unwritable_mlruns_is_one_message(smoke, tmp_path):
-    project, _ = smoke
+def test_an_unwritable_mlruns_is_one_message(scratch, tmp_path):
+    project = scratch
     mlruns, kept = project.path / "mlruns", tmp_path / "kept"
     mlruns.rename(kept)
     mlruns.write_text("")
@@ -145,8 +145,8 @@ def test_an_unwritable_mlruns_is_one_message(smoke, tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_ctrl_c_ends_cleanly_and_the_run_is_marked(smoke, monkeypatch):
-    project, _ = smoke
+def test_ctrl_c_ends_cleanly_and_the_run_is_marked(scratch, monkeypatch):
+    project = scratch
     process = project.start(
         "run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=5,sft.checkpoint_every=1"
     )
@@ -169,8 +169,8 @@ def test_ctrl_c_ends_cleanly_and_the_run_is_marked(smoke, monkeypatch):
     assert again.returncode == 0, again.stdout + again.stderr
 
 
-def test_a_run_killed_outright_goes_on_in_the_same_mlflow_run(smoke, monkeypatch):
-    project, _ = smoke
+def test_a_run_killed_outright_goes_on_in_the_same_mlflow_run(scratch, monkeypatch):
+    project = scratch
     command = ("run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=6,sft.checkpoint_every=1")
     process = project.start(*command)
     for line in process.stdout:

@@ -7,13 +7,19 @@ import click
 
 from soundmind_pipeline import environment
 from soundmind_pipeline.commands.audit import audit
+from soundmind_pipeline.commands.compare import compare
+from soundmind_pipeline.commands.dvc import dvc, record
 from soundmind_pipeline.commands.export import export
 from soundmind_pipeline.commands.export_model import export_model
 from soundmind_pipeline.commands.guard import guarded
 from soundmind_pipeline.commands.plan import plan
 from soundmind_pipeline.commands.project import find_project
+from soundmind_pipeline.commands.reference import reference
+from soundmind_pipeline.commands.register import register
+from soundmind_pipeline.commands.report import report
+from soundmind_pipeline.commands.run import run
 from soundmind_pipeline.commands.score import score
-from soundmind_pipeline.errors import SoundmindError
+from soundmind_pipeline.commands.trace import trace
 
 
 @click.group(name="soundmind")
@@ -22,10 +28,18 @@ def soundmind() -> None:
 
 
 soundmind.add_command(audit)
+soundmind.add_command(dvc)
+soundmind.add_command(compare)
 soundmind.add_command(export)
 soundmind.add_command(export_model)
 soundmind.add_command(plan)
+soundmind.add_command(record)
+soundmind.add_command(reference)
+soundmind.add_command(run)
+soundmind.add_command(register)
+soundmind.add_command(report)
 soundmind.add_command(score)
+soundmind.add_command(trace)
 
 
 @soundmind.command()
@@ -33,30 +47,18 @@ soundmind.add_command(score)
 @click.option("--port", default=5000, show_default=True, help="Port to listen on.")
 def ui(host: str, port: int) -> None:
     """Open this project's MLflow store in the browser's UI."""
-    from soundmind_pipeline.tracking import tracking_uri
-
-    uri = tracking_uri(find_project())
-    click.echo(f"MLflow UI: http://{host}:{port}  (store {uri}; Ctrl-C ends it)")
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
-    sys.exit(subprocess.call(command))
-
-
-@soundmind.command()
-@click.option("--check", is_flag=True, help="Write nothing; fail when dvc.yaml is out of date.")
-def dvc(check: bool) -> None:
-    """Write dvc.yaml from the Kedro pipelines and catalog."""
-    from soundmind_pipeline.dvc_stages import project_document, render
-    from soundmind_pipeline.files import atomic_path
+    from soundmind_pipeline.tracking import open_experiment, tracking_uri
 
     project = find_project()
-    path, text = project / "dvc.yaml", render(project_document(project))
-    current = path.read_text() if path.exists() else ""
-    if check and current != text:
-        raise SoundmindError("dvc.yaml is out of date.", hint="Run: soundmind dvc")
-    if current != text:
-        with atomic_path(path) as temporary:
-            temporary.write_text(text)
-    click.echo(f"dvc.yaml is {'up to date' if current == text else 'written'}.")
+    uri, (_, experiment) = tracking_uri(project), open_experiment(project)
+    # MLflow's front page takes every experiment for one about chat traces, whatever its tags say.
+    page = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
+    if uri.startswith("http"):  # a server has a UI of its own
+        click.echo(f"MLflow UI: {uri.rstrip('/')}/{page}")
+        return
+    click.echo(f"MLflow UI: http://{host}:{port}/{page}\n(store {uri}; Ctrl-C ends it)")
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    sys.exit(subprocess.call(command))
 
 
 def main() -> None:

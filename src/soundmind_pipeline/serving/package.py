@@ -1,0 +1,90 @@
+"""Packing a policy with its code as an MLflow model."""
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import pandas as pd
+
+import soundmind_pipeline
+from soundmind_pipeline.policy.export import export_adapter
+from soundmind_pipeline.policy.folder import ModelFolder
+
+PACKAGE: Final = Path(soundmind_pipeline.__file__).parent
+REQUIREMENTS: Final = (
+    "mlflow", "torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "numpy", "pandas", "pydantic",
+    "soundfile", "soxr", "tqdm",
+)  # fmt: skip
+CODE: Final = (
+    "__init__.py",
+    "environment.py",
+    "errors.py",
+    "files.py",
+    "params.py",
+    "policy",
+    "rewards",
+    "serving",
+    "speech",
+)
+"""What of this package answering needs; the rest would only be more files to upload and to download."""
+DEV_ANSWERS: Final = "dev_answers.parquet"
+
+
+def pack_model(
+    policy: ModelFolder,
+    out: Path,
+    model_id: str,
+    config: dict[str, Any],
+    example: pd.DataFrame,
+    dev_answers: pd.DataFrame | None,
+) -> None:
+    """Write an MLflow model that answers questions; it holds this package's code and needs no checkout.
+
+    Args:
+        policy: An adapter, whose base goes with it if it is a local folder and stays a hub id if it is one; or a whole
+            policy.
+        out: The new folder.
+        model_id: MLflow's id of the model.
+        config: Arguments of :class:`~soundmind_pipeline.serving.answering.Answerer` beside the policy.
+        example: Rows of the columns ``audio`` and ``question``.
+        dev_answers: What the policy answered on dev; stays with the model for later comparisons.
+    """
+    from mlflow.models import Model, ModelSignature
+    from mlflow.pyfunc import save_model
+    from mlflow.types import ColSpec, Schema
+
+    asked = Schema([ColSpec("string", name, required=False) for name in ("audio", "question")])
+    told = Schema([ColSpec("string", name) for name in ("response", "verdict", "reason")])
+    with TemporaryDirectory(prefix="soundmind-model-") as name:
+        work = Path(name)
+        if policy.is_adapter:
+            export_adapter(policy, work / "policy")
+        else:
+            shutil.copytree(policy.path, work / "policy")
+        artifacts = {"policy": str(work / "policy")}
+        if dev_answers is not None:
+            dev_answers.to_parquet(work / DEV_ANSWERS, index=False)
+            artifacts["dev_answers"] = str(work / DEV_ANSWERS)
+        _copy_code(work / PACKAGE.name)
+        save_model(
+            out,
+            python_model=str(Path(__file__).with_name("model.py")),
+            artifacts=artifacts,
+            code_paths=[str(work / PACKAGE.name)],
+            signature=ModelSignature(asked, told),
+            input_example=example,
+            model_config=config,
+            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
+            mlflow_model=Model(model_id=model_id),
+        )
+
+
+def _copy_code(target: Path) -> None:
+    target.mkdir()
+    for name in CODE:
+        if (PACKAGE / name).is_dir():
+            shutil.copytree(PACKAGE / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(PACKAGE / name, target / name)

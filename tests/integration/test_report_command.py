@@ -1,0 +1,93 @@
+"""`soundmind report` after a real run: the same numbers from the saved answers, everywhere the same."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+TABLE_CELL = re.compile(r'<data data-key="([^"]+)" value="([^"]+)">')
+
+
+@pytest.fixture(scope="module")
+def again(smoke, tmp_path_factory):
+    """The smoke run's folder of results, and what the command makes of its saved answers without its policies."""
+    project, _ = smoke
+    out = tmp_path_factory.mktemp("again")
+    models = project.path / "data" / "smoke" / "06_models"
+    hidden = models.rename(models.with_name("hidden"))  # marking needs no weights
+    try:
+        done = project.run("report", "--env", "smoke", "--out", str(out), program="soundmind")
+    finally:
+        hidden.rename(models)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+    return project, out, done
+
+
+def look_up(document, key):
+    for part in re.split(r"(?<!\\)\.", key):
+        document = document[part.replace(r"\.", ".")]
+    return document
+
+
+def test_the_numbers_are_those_of_the_run(again):
+    project, out, done = again
+    for name in ("evaluation.json", "metrics.json", "form_accuracies.csv", "tables/tables.json", "tables/table_4.tex"):
+        assert (out / name).read_bytes() == (project.reporting / name).read_bytes(), name
+    for figure in (project.reporting / "figures").iterdir():
+        assert (out / "figures" / figure.name).read_bytes() == figure.read_bytes(), figure.name
+    assert "0 with another reward than before" in done.stdout
+    answers = pd.read_parquet(project.path / "data" / "smoke" / "07_model_output" / "predictions.parquet")
+    assert int(re.match(r"([\d,]+) answers", done.stdout).group(1).replace(",", "")) >= len(answers)
+
+
+def test_report_tables_and_files_agree(again):
+    _, out, _ = again
+    evaluation = json.loads((out / "evaluation.json").read_text(encoding="utf-8"))
+    html = (out / "report.html").read_text(encoding="utf-8")
+    shown = TABLE_CELL.findall(html)
+    assert len(shown) > 150
+    for key, raw in shown:
+        value = look_up(evaluation, key)
+        assert [float(part) for part in raw.split()] == (value if isinstance(value, list) else [value]), key
+    tables = json.loads((out / "tables" / "tables.json").read_text(encoding="utf-8"))
+    cells = []
+    for table in tables.values():
+        for row, keys in zip(table["rows"], table["keys"], strict=True):
+            cells += [(key, row[column]) for column, key in keys.items()]
+    assert ("policies.rl.audio_to_text.accuracy", evaluation["policies"]["rl"]["audio_to_text"]["accuracy"]) in cells
+    assert all(look_up(evaluation, key) == value for key, value in cells)
+    metrics = json.loads((out / "metrics.json").read_text())
+    for policy in ("sft", "rl"):
+        for setting, figures in metrics[policy].items():
+            for name in ("accuracy", "format_valid", "reward"):
+                assert figures[name] == evaluation["policies"][policy][setting][name]
+    assert metrics["gain"] == {s: paired["difference"] for s, paired in evaluation["paired"].items() if paired}
+
+
+def test_other_weights_mark_the_same_answers_otherwise(again, tmp_path):
+    project, out, _ = again
+    local = project.path / "conf" / "smoke" / "parameters_rl.yml"
+    before = local.read_text()
+    local.write_text(before + "\n  reward: {weights: {answer: 4.0}}\n")
+    try:
+        done = project.run("report", "--env", "smoke", "--out", str(tmp_path), program="soundmind")
+    finally:
+        local.write_text(before)
+    assert done.returncode == 0, done.stderr[-4000:]
+    old, new = (json.loads((folder / "evaluation.json").read_text()) for folder in (out, tmp_path))
+    for policy, settings in new["policies"].items():
+        for setting, cell in settings.items():
+            earned = old["policies"][policy][setting]
+            assert cell["accuracy"] == earned["accuracy"]
+            assert cell["reward_terms"]["answer"] == pytest.approx(2 * earned["reward_terms"]["answer"])
+
+
+def test_other_answers_do_not_replace_the_runs_report(again):
+    project, _, _ = again
+    answers = project.path / "data" / "smoke" / "07_model_output" / "predictions.parquet"
+    done = project.run("report", "--env", "smoke", "--predictions", str(answers), program="soundmind")
+    assert done.returncode == 1
+    assert "--predictions needs --out" in done.stderr
