@@ -45,7 +45,7 @@ ui: setup ## open the MLflow UI on this project's runs
 	@$(BIN)/soundmind ui
 
 docs: setup ## build the documentation as a site, site/index.html
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: setup ## run the benchmarks
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -23,11 +23,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 from soundmind_pipeline import environment
 from soundmind_pipeline.tracking import open_experiment, tracking_uri
 
+SIZE: ViewportSize = {"width": 1500, "height": 950}
+DAG_SIZE: ViewportSize = {"width": 1700, "height": 4600}
+COMPARE_SIZE: ViewportSize = {"width": 1500, "height": 1700}
+ONLY_THE_DAG = (
+    "[class*=feature-hints], [class*=pipeline-sidebar], [class*=minimap], [class*=toolbar] {display: none !important}"
+)
 IMAGES = Path(__file__).parent / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -46,7 +52,7 @@ def main() -> None:
         sys.exit(f"None of {', '.join(BROWSERS)} is on the PATH.")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1500, "height": 950}, device_scale_factor=1)
+        page = chromium.new_page(viewport=SIZE, device_scale_factor=1)
         shoot_dag(page, given.project, given.out)
         shoot_mlflow(page, given.project, given.runs, given.out)
         shoot_report(page, given.project, given.out)
@@ -59,10 +65,14 @@ def shoot_dag(page: Page, project: Path, out: Path) -> None:
         subprocess.run([sys.executable, "-m", "kedro", "viz", "build"], cwd=project, check=True, capture_output=True)
         shutil.move(project / "build", Path(folder) / "build")
         with serve(Path(folder) / "build") as address:
+            page.set_viewport_size(DAG_SIZE)
+            page.add_init_script("localStorage.setItem('KedroViz', JSON.stringify({theme: 'light'}))")
             page.goto(address)
             page.wait_for_selector(".pipeline-node", timeout=60_000)
-            page.wait_for_timeout(2_000)
+            page.add_style_tag(content=ONLY_THE_DAG)
+            page.wait_for_timeout(3_000)
             save(page, out / "dag.png")
+            page.set_viewport_size(SIZE)
 
 
 def shoot_mlflow(page: Page, project: Path, runs: list[str], out: Path) -> None:
@@ -72,13 +82,28 @@ def shoot_mlflow(page: Page, project: Path, runs: list[str], out: Path) -> None:
         evaluated = "metrics.`eval/audio_to_text/accuracy` >= 0 AND attributes.status = 'FINISHED'"
         runs = [run.info.run_id for run in client.search_runs([experiment], evaluated, max_results=3)]
     with mlflow_ui(tracking_uri(project)) as address:
-        page.goto(f"{address}/#/experiments/{experiment}/runs")
+        page.goto(f"{address}/#/experiments/{experiment}/runs?workflowType=machine_learning&compareRunsMode=CHART")
         page.wait_for_timeout(6_000)
+        close_assistant(page)
         save(page, out / "mlflow_runs.png")
+        page.set_viewport_size(COMPARE_SIZE)
         chosen = quote(json.dumps(runs, separators=(",", ":")))
         page.goto(f"{address}/#/compare-runs?runs={chosen}&experiments={quote(json.dumps([experiment]))}")
         page.wait_for_timeout(6_000)
+        close_assistant(page)
+        page.get_by_text("Visualizations", exact=True).click()
+        page.get_by_text("Show diff only", exact=True).first.click()
+        page.wait_for_timeout(2_000)
         save(page, out / "mlflow_compare.png")
+        page.set_viewport_size(SIZE)
+
+
+def close_assistant(page: Page) -> None:
+    """Close the panel that MLflow opens beside the runs."""
+    panel = page.get_by_role("button", name="Close")
+    if panel.count():
+        panel.last.click()
+        page.wait_for_timeout(1_000)
 
 
 def shoot_report(page: Page, project: Path, out: Path) -> None:

@@ -7,7 +7,21 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "commands.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted({*(ROOT / "docs").glob("*.md")} - {TABLE})]
-PROGRAMS = {"bash", "curl", "docker", "dvc", "kedro", "make", "mkdocs", "mlflow", "npm", "pip", "python", "sbatch", "soundmind"}
+PROGRAMS = {
+    "bash",
+    "curl",
+    "docker",
+    "dvc",
+    "kedro",
+    "make",
+    "mkdocs",
+    "mlflow",
+    "npm",
+    "pip",
+    "python",
+    "sbatch",
+    "soundmind",
+}
 # Lines of the shell around commands; the arguments of `export` and `for` reach the commands beside them.
 SHELL = {"export", "for", "done", "mkdir", "ln", "."}
 
