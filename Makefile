@@ -25,8 +25,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[dev,speech]'
 	@touch $@
 
-test: setup ## run the tests
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+test: setup ## run the tests, in two processes
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup ## ruff, mypy and the layers of the code
 	@$(BIN)/ruff check .

@@ -5,6 +5,7 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.changed_waves import at_speed, with_noise
 from soundmind_pipeline.evaluation.controls import (
     NOISE_DB,
@@ -14,7 +15,7 @@ from soundmind_pipeline.evaluation.controls import (
     controlled_log_mels,
     shuffled_uids,
 )
-from soundmind_pipeline.evaluation.params import Control
+from soundmind_pipeline.evaluation.params import Control, EvaluationParams
 from soundmind_pipeline.speech.log_mel import log_mel
 
 
@@ -84,5 +85,11 @@ def test_a_shuffle_is_seeded():
 
 @pytest.mark.parametrize("uids", [[], ["a"], ["a", "a"]])
 def test_a_shuffle_needs_two_different_problems(uids):
-    with pytest.raises(ValueError, match="two or more"):
+    with pytest.raises(SoundmindError, match="two or more"):
         shuffled_uids(uids, 0)
+
+
+def test_one_problem_is_not_enough_for_a_shuffle_and_that_is_told_at_once():
+    with pytest.raises(ValueError, match="max_problems: 1 leaves no other"):
+        EvaluationParams(max_problems=1)
+    assert EvaluationParams(max_problems=1, controls=("silence",)).max_problems == 1

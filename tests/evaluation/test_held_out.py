@@ -26,7 +26,7 @@ def index() -> pd.DataFrame:
         ({"exclude_label_conflicts": True}, ["test/1", "test/4"]),
         ({"exclude_leaks": True}, ["test/2", "test/4"]),
         ({"exclude_leaks": True, "exclude_label_conflicts": True}, ["test/4"]),
-        ({"exclude_leaks": True, "max_problems": 1}, ["test/2"]),
+        ({"exclude_leaks": True, "max_problems": 1, "controls": ()}, ["test/2"]),
         ({"split": "dev"}, ["dev/1"]),
     ],
 )

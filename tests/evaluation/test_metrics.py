@@ -233,3 +233,11 @@ def test_form_table_has_one_row_a_policy_setting_and_form(evaluation):
     row = table[(table["policy"] == "rl") & (table["setting"] == "audio_to_text") & (table["form"] == "AC")].iloc[0]
     assert row["accuracy"] == evaluation["policies"]["rl"]["audio_to_text"]["by_form"]["AC"]["accuracy"]
     assert row["low"] <= row["accuracy"] <= row["high"]
+
+
+def test_a_baseline_of_a_few_problems_has_the_bins_of_all(prediction):
+    rows = [prediction(f"test/{i}", policy="rl", question_seconds=float(i)) for i in range(9)]
+    rows += [prediction(f"test/{i}", policy="cascade", question_seconds=float(i)) for i in range(3)]
+    evaluation = assemble(pd.DataFrame(rows), {}, 100, seed=0)
+    of_all = evaluation["policies"]["rl"]["audio_to_text"]["by_duration"]
+    assert set(evaluation["baselines"]["cascade"]["audio_to_text"]["by_duration"]) == set(list(of_all)[:2])

@@ -91,3 +91,9 @@ def test_what_was_not_checked_stays_so(saved, samples):
 def test_answers_to_other_problems_are_refused(saved, samples):
     with pytest.raises(SoundmindError, match="1 answered problems"):
         rescore(saved, samples.iloc[1:], SCORER)
+
+
+@pytest.mark.parametrize("column", ["leaked", "response", "reward_overlong"])
+def test_a_table_of_an_earlier_version_is_told(saved, samples, column):
+    with pytest.raises(SoundmindError, match=f"no column '{column}'"):
+        rescore(saved.drop(columns=column), samples, SCORER)

@@ -47,7 +47,7 @@ def test_every_node_has_a_name_that_people_can_type():
 def test_kedro_viz_draws_the_dag_with_layers_and_previews(smoke, monkeypatch):
     project, _ = smoke
     monkeypatch.setenv("KEDRO_ENV", "smoke")
-    done = project.run("viz", "build")
+    done = project.run("viz", "build", "--include-previews")
     text = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 0, text
     assert "Layers visualisation is disabled" not in text

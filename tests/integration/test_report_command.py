@@ -1,5 +1,6 @@
 """`soundmind report` after a real run: the same numbers from the saved answers, everywhere the same."""
 
+import hashlib
 import json
 import re
 
@@ -83,6 +84,45 @@ def test_other_weights_mark_the_same_answers_otherwise(again, tmp_path):
             earned = old["policies"][policy][setting]
             assert cell["accuracy"] == earned["accuracy"]
             assert cell["reward_terms"]["answer"] == pytest.approx(2 * earned["reward_terms"]["answer"])
+
+
+def with_good_answers(answers, data):
+    """The answers, references in the place of those that were written; a smoke run's earn nothing, whatever weighs."""
+    references = pd.read_parquet(data / "04_feature" / "feature_index.parquet").set_index("uid")["reference_answer"]
+    written = answers["setting"].eq("text_to_text") & answers["response"].notna()
+    return answers.assign(response=answers["response"].mask(written, answers["uid"].map(references)))
+
+
+def test_in_place_the_answers_get_the_marks_that_the_results_tell(scratch):
+    data = scratch.path / "data" / "smoke"
+    tables = [data / "07_model_output" / f"{name}.parquet" for name in ("predictions", "sampled_predictions")]
+    written = [table.stat().st_mtime_ns for table in tables]
+    done = scratch.run("report", "--env", "smoke", program="soundmind")
+    assert done.returncode == 0 and "predictions.parquet" not in done.stdout, done.stderr[-4000:]
+    assert [table.stat().st_mtime_ns for table in tables] == written
+    before = [with_good_answers(pd.read_parquet(table), data) for table in tables]
+    for table, answers in zip(tables, before, strict=True):
+        answers.to_parquet(table, index=False)
+    local = scratch.path / "conf" / "smoke" / "parameters_rl.yml"
+    parameters = local.read_text()
+    local.write_text(parameters + "\n  reward: {weights: {answer: 4.0, format_text: 3.0}}\n")
+    try:
+        done = scratch.run("report", "--env", "smoke", program="soundmind")
+    finally:
+        local.write_text(parameters)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert all(f"→ data/smoke/07_model_output/{table.name}" in done.stdout for table in tables)
+    artifacts = json.loads((data / "08_reporting" / "stages" / "evaluation.json").read_text())
+    for table, old in zip(tables, before, strict=True):
+        new = pd.read_parquet(table)
+        assert new["response"].equals(old["response"])
+        assert new["reward"].max() == 3 + 4 + 1 and old["reward"].max() == 0
+        noted = artifacts["artifacts"][table.stem]
+        assert noted["made"]["hash"] == hashlib.md5(table.read_bytes()).hexdigest()
+        assert artifacts["origins"][noted["origin"]]["run_name"] == "soundmind report"
+    rows = pd.read_parquet(tables[0]).query("policy == 'rl' and setting == 'text_to_text' and control == 'none'")
+    told = json.loads((data / "08_reporting" / "evaluation.json").read_text())["policies"]["rl"]["text_to_text"]
+    assert told["reward"] == pytest.approx(rows["reward"].mean())
 
 
 def test_other_answers_do_not_replace_the_runs_report(again):

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Qwen2_5OmniThinkerForConditionalGeneration
 
 from soundmind_pipeline.errors import SoundmindError
+from soundmind_pipeline.files import sha256_of
 from soundmind_pipeline.policy.adapters import add_lora
 from soundmind_pipeline.policy.folder import ModelFolder, Policy, load_policy, rebase_adapter, save_policy
 from soundmind_pipeline.policy.nano import build_thinker
@@ -65,6 +66,21 @@ def test_an_adapter_folder_holds_the_adapter_and_names_its_base_from_there(base,
     assert {name for name, w in trainable.named_parameters() if w.requires_grad} == {
         name for name, _ in trainable.named_parameters() if "lora_" in name
     }
+
+
+def test_checksums_tell_every_file_that_decides_on_an_answer(base, adapted) -> None:
+    folder, _ = adapted
+    (folder.path / "README.md").write_text("about")
+    before = folder.checksums()
+    assert {f"base/{name}": digest for name, digest in base.checksums().items()}.items() <= before.items()
+    assert before["base/model.safetensors"] == sha256_of(base.path / "model.safetensors")
+    assert before["adapter_model.safetensors"] == sha256_of(folder.path / "adapter_model.safetensors")
+    assert "README.md" not in before
+    weights = base.path / "model.safetensors"
+    save_file({name: tensor + 1 for name, tensor in load_file(weights).items()}, weights, metadata={"format": "pt"})
+    changed = folder.checksums()
+    assert [name for name in before if before[name] != changed[name]] == ["base/model.safetensors"]
+    assert ModelFolder("Qwen/Qwen2.5-Omni-7B").checksums() == {}
 
 
 def test_plain_peft_reads_the_adapter(base, adapted) -> None:

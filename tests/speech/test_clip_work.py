@@ -40,6 +40,12 @@ def test_a_file_is_named_after_what_is_said_and_by_whom():
     assert clip_name("ab", "c") != clip_name("a", "bc")
 
 
+def test_another_way_of_cutting_texts_is_another_file(monkeypatch):
+    before = clip_name("a", "x")
+    monkeypatch.setattr("soundmind_pipeline.speech.engines.long.CHUNKING", -1)
+    assert clip_name("a", "x") != before
+
+
 def test_only_files_that_are_not_whole_are_missing_and_each_once(tmp_path, caplog):
     caplog.set_level("INFO")
     clips = plan(tmp_path, "one", "two", "three", "one")

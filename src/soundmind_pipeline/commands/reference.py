@@ -32,10 +32,11 @@ def _sections(path: str, model: type[BaseModel]) -> Iterator[str]:
     """The model's own table, then those of the blocks nested in it."""
     rows, nested = [], []
     for name, field in model.model_fields.items():
-        block = _block(field.annotation)
-        if block is not None:
-            nested.append((f"{path}.{name}{_suffix(field.annotation)}", block))
-        if block is None or _suffix(field.annotation):
+        blocks = _blocks(field.annotation)
+        for block in blocks:
+            which = f" ({block.__name__})" if len(blocks) > 1 else ""
+            nested.append((f"{path}.{name}{_suffix(field.annotation)}{which}", block))
+        if not blocks or _suffix(field.annotation):
             cells = (f"`{name}`", _type(field.annotation, field), _default(field), field.description or "")
             rows.append("| " + " | ".join(_cell(cell) for cell in cells) + " |")
     level = "##" if "." not in path else "###"
@@ -58,13 +59,15 @@ def _members(annotation: Any) -> list[Any]:
     return [member for member in members if member is not NoneType]
 
 
-def _block(annotation: Any) -> type[BaseModel] | None:
-    """The block behind a field: itself, optional, or the items of its list."""
+def _blocks(annotation: Any) -> list[type[BaseModel]]:
+    """The blocks behind a field: itself, optional, or those that the items of its list may be."""
+    found: list[type[BaseModel]] = []
     for member in _members(annotation):
-        inner = get_args(member)[0] if get_origin(member) in (list, tuple) else member
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            return inner
-    return None
+        if get_origin(member) in (list, tuple):
+            found += [block for inner in get_args(member) if inner is not Ellipsis for block in _blocks(inner)]
+        elif isinstance(member, type) and issubclass(member, BaseModel):
+            found.append(member)
+    return found
 
 
 def _suffix(annotation: Any) -> str:

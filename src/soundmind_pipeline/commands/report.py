@@ -37,7 +37,8 @@ def report(env: str, predictions: Path | None, out: Path | None) -> None:
     """Mark saved answers again and rewrite evaluation.json, metrics.json, tables, figures and the report.
 
     No policy is loaded: marking needs the answers, the feature index and the tokenizer. With the parameters of the run
-    the numbers are those of the run; with other ones (rl.reward, evaluation.seed) they are what it would have given.
+    the numbers are those of the run; with other ones (rl.reward, evaluation.seed) they are what it would have given,
+    and without --out the tables of answers get the new marks too.
     """
     if predictions and not out:
         hint = "Without --out the environment's own report would be replaced by that of other answers."
@@ -61,11 +62,13 @@ def run(env: str, predictions: Path | None, out: Path | None) -> tuple[int, int,
         out: Another folder of results, or None.
 
     Returns:
-        Number of answers, number of those whose reward changed, and what was written.
+        Number of answers, number of those whose reward changed, and what was written: without ``out`` also the tables
+        of answers whose marks changed, so that they never contradict the results beside them.
 
     Raises:
         SoundmindError: The environment has not been evaluated, or the answers are of other problems.
     """
+    from kedro.io import DataCatalog
     from kedro.runner import SequentialRunner
 
     from soundmind_pipeline.evaluation.results_file import complete_results
@@ -78,17 +81,24 @@ def run(env: str, predictions: Path | None, out: Path | None) -> tuple[int, int,
     entries = _entries(loader["catalog"], pipeline, reporting, out)
     catalog, rl = _catalog(entries, loader["parameters"])
     marked, changed = 0, 0
+    remarked: dict[str, pd.DataFrame] = {}
     for name, table in _answers(entries, predictions).items():
         catalog[name] = again = _mark_again(table, catalog, rl)
         marked += len(table)
         # Answers that no scorer marks, a classifier's, have no reward.
         changed += int((again["reward"].fillna(0) != table["reward"].fillna(0)).sum()) if len(table) else 0
+        if out is None and not again.equals(table):
+            remarked[name] = again
     SequentialRunner().run(pipeline, catalog)
     records = StageRecords(reporting / "stages")
     complete_results(Path(entries["evaluation_results"]["filepath"]), records.seconds())
+    tables = DataCatalog.from_config({name: entries[name] for name in remarked})
+    for name, table in remarked.items():
+        tables.save(name, table)
+    written = pipeline.all_outputs() | set(remarked)
     if out is None:
-        _note(records, pipeline.all_outputs(), env, loader)
-    return marked, changed, [Path(entries[name]["filepath"]) for name in sorted(pipeline.all_outputs())]
+        _note(records, written, env, loader)
+    return marked, changed, [Path(entries[name]["filepath"]) for name in sorted(written)]
 
 
 def _note(records: "StageRecords", datasets: set[str], env: str, configuration: Any) -> None:
@@ -148,14 +158,17 @@ def _answers(entries: dict[str, dict[str, Any]], predictions: Path | None) -> "d
     import pandas as pd
     from kedro.io import DataCatalog
 
-    if predictions is None:
-        saved = DataCatalog.from_config({name: entries[name] for name in PREDICTIONS})
-        return {name: saved.load(name) for name in PREDICTIONS}
-    sampled = predictions.with_name("sampled_predictions.parquet")
-    return {
-        "predictions": pd.read_parquet(predictions),
-        "sampled_predictions": pd.read_parquet(sampled) if sampled.is_file() else pd.DataFrame(),
-    }
+    places = {name: entries[name] for name in PREDICTIONS}
+    if predictions is not None:
+        beside = predictions.with_name("sampled_predictions.parquet")
+        places = {
+            name: places[name] | {"filepath": str(path)}
+            for name, path in zip(places, (predictions, beside), strict=True)
+        }
+    saved = DataCatalog.from_config(places)
+    if predictions is not None and not saved.exists("sampled_predictions"):
+        return {"predictions": saved.load("predictions"), "sampled_predictions": pd.DataFrame()}
+    return {name: saved.load(name) for name in PREDICTIONS}
 
 
 def _mark_again(table: "pd.DataFrame", catalog: "DataCatalog", rl: "RlParams") -> "pd.DataFrame":

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.changed_waves import at_speed, with_noise
 
 HOP = 160  # samples between two log-mel frames at 16 kHz
@@ -105,11 +106,13 @@ def shuffled_uids(uids: Sequence[str], seed: int) -> dict[str, str]:
     exactly once, so that the control hears the same audio as the real run.
 
     Raises:
-        ValueError: With fewer than two problems, or with a uid twice.
+        SoundmindError: With fewer than two problems, or with a uid twice.
     """
     if len(uids) < 2 or len(set(uids)) != len(uids):
-        raise ValueError(
-            f"a shuffle needs two or more different problems, got {len(uids)} ({len(set(uids))} different)"
+        raise SoundmindError(
+            f"evaluation.controls: shuffled needs two or more different problems, got {len(uids)} "
+            f"({len(set(uids))} different).",
+            hint="Leave shuffled out of evaluation.controls, or hold out more problems.",
         )
     rng = np.random.default_rng(seed)
     donors = list(uids)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from soundmind_pipeline.evaluation.baselines.params import BaselinesParams
 from soundmind_pipeline.evaluation.spoken.params import SpokenParams
@@ -68,3 +68,9 @@ class EvaluationParams(Params):
     """Seed of the audio shuffle, the noise, the answers drawn at random, and the bootstrap."""
     report_examples: int = Field(default=8, ge=0, le=64)
     """Spoken problems shown in the report with their answers before and after RL."""
+
+    @model_validator(mode="after")
+    def _another_to_hear(self) -> "EvaluationParams":
+        if self.max_problems == 1 and "shuffled" in self.controls:
+            raise ValueError("max_problems: 1 leaves no other problem's audio to the control `shuffled`; leave it out")
+        return self

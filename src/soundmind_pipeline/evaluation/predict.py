@@ -1,5 +1,6 @@
 """Putting held-out problems to a policy: a greedy answer, or several drawn at random, to each problem, scored."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from soundmind_pipeline.evaluation.answer_store import Answers, AnswerStore, batch_key
 from soundmind_pipeline.evaluation.conditions import Condition
 from soundmind_pipeline.evaluation.controls import shuffled_uids
 from soundmind_pipeline.evaluation.marking import mark
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from soundmind_pipeline.rewards.scorer import Scorer
 
 LogMels = Mapping[str, np.ndarray]
+logger = logging.getLogger("soundmind_pipeline")
 
 MODALITIES: Final[dict[str, "Modality"]] = {
     "audio_to_text": "audio",
@@ -57,6 +60,8 @@ class Examiner:
         encoder: Turns a question into the policy's prompt.
         scorer: The scorer that RL is rewarded by.
         params: Batch size, answer length, seed.
+        store: Where answers are kept, and found instead of being given again; None keeps none.
+        identity: What tells this policy's answers in the store from another's.
     """
 
     def __init__(
@@ -67,9 +72,12 @@ class Examiner:
         encoder: "PromptEncoder",
         scorer: "Scorer",
         params: EvaluationParams,
+        store: AnswerStore | None = None,
+        identity: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.policy, self.engine = name, policy, engine
         self.encoder, self.scorer, self.params = encoder, scorer, params
+        self.store, self.identity = store, identity or {}
 
     def predict(self, samples: pd.DataFrame, log_mels: LogMels, condition: Condition) -> pd.DataFrame:
         """Answer every problem once, greedily.
@@ -124,6 +132,7 @@ class Examiner:
         heard = self._heard(samples["uid"].tolist(), condition)
         modality, generator = MODALITIES[condition.setting], torch.Generator().manual_seed(self.params.seed)
         answers: dict[int, list[dict[str, Any]]] = {}
+        found = 0
         name = f"{self.name} {condition.key}" + (f" x {sampling.n}" if sampling.n > 1 else "")
         with tqdm(total=len(records), desc=name, unit="q", disable=None, leave=False) as progress:
             for batch in self._batches(records, max(1, self.params.batch_rows // sampling.n)):
@@ -132,8 +141,12 @@ class Examiner:
                     self.encoder.encode(records[i]["user_content"], clip, modality)
                     for i, clip in zip(batch, clips, strict=True)
                 ]
-                answers.update(zip(batch, self._answer(prompts, sampling, generator), strict=True))
+                given, was_kept = self._kept_or_given(prompts, sampling, generator)
+                answers.update(zip(batch, given, strict=True))
+                found += was_kept * len(batch)
                 progress.update(len(batch))
+        if self.store and found:
+            logger.info("%s: %d of %d answered already, see %s", name, found, len(records), self.store.folder)
         played = [None if condition.control == "silence" else uid for uid in heard]
         origin = {"policy": self.name, "setting": condition.setting, "control": condition.control}
         return pd.DataFrame(
@@ -159,9 +172,21 @@ class Examiner:
         for start in range(0, len(order), size):
             yield order[start : start + size]
 
-    def _answer(
+    def _kept_or_given(
         self, prompts: list["Prompt"], sampling: "SamplingParams", generator: "torch.Generator"
-    ) -> list[list[dict[str, Any]]]:
+    ) -> tuple[Answers, bool]:
+        """The answers to a batch, and whether they were in the store."""
+        if self.store is None:
+            return self._answer(prompts, sampling, generator), False
+        key = batch_key(self.identity, prompts, sampling, generator)
+        kept = self.store.find(key, generator)
+        if kept is not None:
+            return kept, True
+        answers = self._answer(prompts, sampling, generator)
+        self.store.keep(key, answers, sampling, generator)
+        return answers, False
+
+    def _answer(self, prompts: list["Prompt"], sampling: "SamplingParams", generator: "torch.Generator") -> Answers:
         """The answers to each prompt: ``response``, ``tokens``, ``finished``."""
         rollouts = self.engine.generate(prompts, sampling, generator)
         tokenizer = self.policy.processor.tokenizer
@@ -174,7 +199,12 @@ class Examiner:
 
 
 def load_examiner(
-    name: str, folder: "ModelFolder", instruction: str, reward: "RewardParams", params: EvaluationParams
+    name: str,
+    folder: "ModelFolder",
+    instruction: str,
+    reward: "RewardParams",
+    params: EvaluationParams,
+    store: AnswerStore | None = None,
 ) -> Examiner:
     """An examiner of the policy in ``folder``.
 
@@ -184,6 +214,7 @@ def load_examiner(
         instruction: What the policy was trained to be asked.
         reward: How RL scores.
         params: How to answer.
+        store: Where answers are kept; None keeps none.
     """
     import torch
 
@@ -195,7 +226,10 @@ def load_examiner(
     policy.model.to("cuda" if torch.cuda.is_available() else "cpu")  # as training does
     engine = SharedPrefixEngine(policy.model, policy.processor)
     encoder = PromptEncoder(policy.processor, instruction)
-    return Examiner(name, policy, engine, encoder, scorer_with(policy.processor, reward), params)
+    scorer = scorer_with(policy.processor, reward)
+    files = {} if store is None else folder.checksums()  # takes seconds a 10 GB
+    identity = {"dtype": params.dtype} | (files or {"hub id": str(folder.path)})
+    return Examiner(name, policy, engine, encoder, scorer, params, store, identity)
 
 
 def scorer_with(processor: "AudioTextProcessor", reward: "RewardParams") -> "Scorer":

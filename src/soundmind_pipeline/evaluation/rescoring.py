@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from soundmind_pipeline.errors import SoundmindError
-from soundmind_pipeline.evaluation.marking import REWARD_TERMS, marks
+from soundmind_pipeline.evaluation.marking import REWARD_TERMS, SAMPLE_COLUMNS, marks
 from soundmind_pipeline.evaluation.spoken.columns import SPOKEN_COLUMNS
 from soundmind_pipeline.problems.schema import is_null
 
@@ -27,6 +27,7 @@ MARKED: Final = (
 """Columns that the scorer decides on."""
 CHECKED: Final = ("restated", "reasoning_valid", "reasoning_correct")
 """Columns that a problem's logical form decides on; null rows stay null, as where another question was put."""
+_NEEDED: Final = ("policy", "setting", "control", *SAMPLE_COLUMNS, "response", *MARKED, *CHECKED)
 
 MISHEARD: Final = "closing_misheard"
 
@@ -48,8 +49,14 @@ def rescore(predictions: pd.DataFrame, samples: pd.DataFrame, scorer: "Scorer") 
         anew; rows without a written answer (the majority's, a classifier's) as they are.
 
     Raises:
-        SoundmindError: A problem is missing among ``samples``.
+        SoundmindError: The table lacks a column, or a problem is missing among ``samples``.
     """
+    lacking = [column for column in _NEEDED if column not in predictions]
+    if lacking:
+        raise SoundmindError(
+            f"The answers have no column {lacking[0]!r}: another table, or one of an earlier version.",
+            hint="Answer the problems again: kedro run --pipeline=evaluation",
+        )
     records = samples.set_index("uid", drop=False).to_dict("index")
     missing = [uid for uid in predictions["uid"].unique() if uid not in records]
     if missing:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soundmind_pipeline.errors import SoundmindError
-from soundmind_pipeline.files import atomic_directory, atomic_path
+from soundmind_pipeline.files import atomic_directory, atomic_path, sha256_of
 
 if TYPE_CHECKING:
     from soundmind_pipeline.policy.processor import AudioTextProcessor
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # torch and transformers are imported inside the functions: handles travel where neither is needed.
 
 _ADAPTER_CONFIG = "adapter_config.json"
+_DECISIVE = (".safetensors", ".bin", ".json", ".jinja")  # endings of the files that decide on a model's answers
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,16 @@ class ModelFolder:
             )
         beside = Path(os.path.normpath(self.path / name))
         return ModelFolder(beside if beside.is_dir() else Path(name))
+
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the files that decide on the model's answers, by name; those of an adapter's base as `base/…`.
+
+        A hub id has no files here and gives none.
+        """
+        files = [file for file in sorted(self.path.glob("*")) if file.suffix in _DECISIVE]
+        own = {file.name: sha256_of(file) for file in files}
+        below = self.base.checksums() if self.is_adapter else {}
+        return own | {f"base/{name}": digest for name, digest in below.items()}
 
 
 @dataclass(frozen=True)

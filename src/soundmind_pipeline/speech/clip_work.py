@@ -1,7 +1,8 @@
 """Clips made in a work folder, so that a run which is killed goes on with those that are missing.
 
 A clip's name tells what is said and who says it: one that is there already is not made again, whatever ended the run
-that made it, and another text, voice, rate or version of the engine is another file.
+that made it, and another text, voice, rate or version of the engine is another file. So is another version of our own
+way to cut texts and join their chunks, :data:`~soundmind_pipeline.speech.engines.long.CHUNKING`.
 """
 
 import hashlib
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from soundmind_pipeline.speech.audio import is_whole_wav
+from soundmind_pipeline.speech.engines import long
 from soundmind_pipeline.speech.engines.engine import SpeechEngine, Utterance
 
 logger = logging.getLogger(__name__)
@@ -18,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 def clip_name(text: str, speaker: str) -> str:
     """The name of the file in which ``speaker`` (engine, version, weights, voice, rate, seed as JSON) says ``text``."""
-    return hashlib.sha256(json.dumps([text, speaker]).encode()).hexdigest() + ".wav"
+    return hashlib.sha256(json.dumps([text, speaker, long.CHUNKING]).encode()).hexdigest() + ".wav"
 
 
 def missing_clips(clips: Iterable[tuple[Path, Utterance]], named: str) -> dict[Path, Utterance]:
@@ -53,10 +55,8 @@ def speak_clips(engine: SpeechEngine, clips: Mapping[Path, Utterance], named: st
     """
     from tqdm import tqdm
 
-    from soundmind_pipeline.speech.engines.long import speak_long, write_wav_chunks
-
     seconds = 0.0
-    spoken = zip(clips, speak_long(engine, clips.values()), strict=True)
+    spoken = zip(clips, long.speak_long(engine, clips.values()), strict=True)
     for file, chunks in tqdm(spoken, desc=f"Speaking {named}s", total=len(clips), unit="clip", disable=None):
-        seconds += write_wav_chunks(file, chunks)
+        seconds += long.write_wav_chunks(file, chunks)
     logger.info("Spoke %d %ss, %.1f minutes of speech.", len(clips), named, seconds / 60)

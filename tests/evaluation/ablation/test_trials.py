@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from soundmind_pipeline.evaluation.ablation import trials
 from soundmind_pipeline.evaluation.ablation.arms import arms_of
 from soundmind_pipeline.evaluation.ablation.params import AblationParams
 from soundmind_pipeline.evaluation.ablation.trials import TrialInputs, run_all
 from soundmind_pipeline.evaluation.params import EvaluationParams
+from soundmind_pipeline.evaluation.predict import Examiner
 from soundmind_pipeline.metrics import ListSink
 from soundmind_pipeline.policy.folder import Policy, save_policy
 from soundmind_pipeline.policy.nano import build_thinker
@@ -129,6 +129,14 @@ def test_a_finished_ablation_is_read_again(straight, inputs, trained, caplog, tm
     assert sink.children["full seed 0"].rows[-1] == straight[3].children["full seed 0"].rows[-1]
 
 
+def test_a_kill_behind_the_last_answer_leaves_no_weights(straight, inputs, trained, tmp_path):
+    work = shutil.copytree(straight[0], tmp_path / "work")
+    left = next(folder for folder in work.iterdir() if folder.name.startswith("full-seed1")) / "training"
+    (left / "export").mkdir(parents=True)
+    run(inputs, work)
+    assert trained.calls == [] and not left.exists()
+
+
 def test_an_interrupted_ablation_goes_on(straight, inputs, trained, tmp_path, caplog):
     caplog.set_level("INFO")
     trained.stop_at.add("full seed 1")
@@ -148,19 +156,24 @@ def test_an_interrupted_ablation_goes_on(straight, inputs, trained, tmp_path, ca
 def test_a_policy_that_is_trained_but_not_examined_is_not_trained_again(
     straight, inputs, trained, tmp_path, monkeypatch
 ):
-    examine = trials._examine
+    answer, answered = Examiner._answer, []
 
-    def interrupted(name, *arguments):
-        if name == "no_answer":
+    def interrupted(self, *arguments):
+        if answered[-1:] == ["no_answer"]:
             raise KeyboardInterrupt
-        return examine(name, *arguments)
+        answered.append(self.name)
+        return answer(self, *arguments)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(trials, "_examine", interrupted)
+        patch.setattr(Examiner, "_answer", interrupted)
         run(inputs, tmp_path)
+    assert answered == ["sft", "sft", "full", "full", "no_answer"]
     trained.calls.clear()
+    answered.clear()
+    monkeypatch.setattr(Examiner, "_answer", lambda self, *asked: answered.append(self.name) or answer(self, *asked))
     predictions, _ = run(inputs, tmp_path)
     assert trained.calls == NAMES[2:]
+    assert answered == ["no_answer", "full", "full", "no_answer", "no_answer"]  # the first heard already
     pd.testing.assert_frame_equal(predictions, straight[1])
 
 

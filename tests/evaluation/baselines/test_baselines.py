@@ -11,10 +11,15 @@ import soundfile
 from safetensors.torch import load_file, save_file
 
 from soundmind_pipeline.errors import SoundmindError
-from soundmind_pipeline.evaluation.baselines import cascade
-from soundmind_pipeline.evaluation.baselines.params import BaselinesParams, CascadeParams
+from soundmind_pipeline.evaluation.answer_store import AnswerStore
+from soundmind_pipeline.evaluation.baselines import cascade, transformers
+from soundmind_pipeline.evaluation.baselines.params import BaselinesParams, CascadeParams, TransformersBaseline
 from soundmind_pipeline.evaluation.baselines.run import baseline_predictions
+from soundmind_pipeline.evaluation.params import EvaluationParams
+from soundmind_pipeline.evaluation.predict import load_examiner
+from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
 from soundmind_pipeline.problems.shortcuts import shortcut_accuracies
+from soundmind_pipeline.rewards.params import RewardParams
 
 ALONE = {"majority": False, "shortcuts": False, "cascade": None}
 WORDS = ("rich", "brave", "proud", "awake")
@@ -163,6 +168,20 @@ def test_a_policy_by_folder_answers_as_the_examiner_does(few, examiner, speech, 
     assert table[table["setting"] == "text_to_text"]["response"].tolist() == own["response"].tolist()
 
 
+def test_a_policy_by_folder_answers_once(few, speech, tmp_path, policy_folder, monkeypatch):
+    store = AnswerStore(tmp_path / "answers")
+    asked = EvaluationParams(max_new_tokens=6, batch_rows=4)
+    final = load_examiner("rl", policy_folder, "", RewardParams(), asked, store)
+    model = {"kind": "transformers", "name": "other", "model": str(policy_folder.path), "max_new_tokens": 5}
+    params = BaselinesParams(**ALONE, models=(model,))
+    table = baseline_predictions(few, few, speech, lambda: final, tmp_path, params)
+    monkeypatch.setattr(SharedPrefixEngine, "generate", None)
+    again = baseline_predictions(few, few, speech, lambda: final, tmp_path, params)
+    pd.testing.assert_frame_equal(again, table)
+    store.forget_others()
+    assert len(list(store.folder.iterdir())) == 2
+
+
 @pytest.fixture(scope="module")
 def qwen2_audio(tmp_path_factory, tiny_processor):
     """A Qwen2-Audio of some ten thousand random weights, on disk."""
@@ -213,6 +232,17 @@ def test_another_audio_language_model_of_transformers_answers(
     save_file(tensors, weights, metadata={"format": "pt"})
     other = baseline_predictions(few, few, speech, lambda: examiner, tmp_path, params)
     assert other["response"].tolist() != table["response"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "device"),
+    [(True, None, "cuda"), (False, None, "cpu"), (True, "cpu", "cpu"), (True, "cuda:1", "cuda:1")],
+)
+def test_a_model_runs_where_it_is_told_or_on_the_gpu_that_is_there(monkeypatch, tmp_path, there, asked, device):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: there)
+    model = TransformersBaseline(kind="transformers", name="a", model=str(tmp_path), device=asked)
+    assert transformers._device(model) == device
+    assert transformers._who(model)["device"] == device
 
 
 def test_a_model_that_is_not_there_is_one_message(few, examiner, speech, tmp_path):

@@ -128,6 +128,40 @@ def test_several_answers_are_kept_and_scored(outcome):
     assert logged["eval/sft/text_to_text/majority_at_3"][0] == 0
 
 
+def test_a_killed_stage_goes_on_with_the_answers_that_it_has(outcome, index, folders, tmp_path, monkeypatch):
+    from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
+
+    class Killed(Exception):
+        pass
+
+    generate, left = SharedPrefixEngine.generate, [7]
+
+    def until_killed(self, *args, **kwargs):
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        return generate(self, *args, **kwargs)
+
+    monkeypatch.setattr(SharedPrefixEngine, "generate", until_killed)
+    asked = EVALUATION.model_copy(update={"controls": (), "spoken": SpokenParams(problems=0)})
+    with pytest.raises(Killed):
+        run_stage(index, folders, tmp_path, asked)
+    left[0] = 4  # of three settings and two sampled ones of each policy, and the cascade
+    made, _ = run_stage(index, folders, tmp_path, asked)
+    assert left == [0]
+    whole = outcome[0]["predictions"]
+    same = whole[whole["setting"].isin(WRITTEN) & (whole["control"] == "none")].reset_index(drop=True)
+    same = same.dropna(axis="columns", how="all")  # those of spoken answers
+    pd.testing.assert_frame_equal(made["predictions"][same.columns], same)
+    pd.testing.assert_frame_equal(made["sampled_predictions"], outcome[0]["sampled_predictions"])
+    kept = tmp_path / "07_model_output" / "work" / "answers"
+    assert {folder.name: len(list(folder.iterdir())) for folder in kept.iterdir()} == {
+        "sft": 5,
+        "rl": 5,
+        "baselines": 1,
+    }
+
+
 def test_saved_answers_scored_again_are_the_same(outcome, index, folders):
     from soundmind_pipeline.evaluation.predict import scorer_with
     from soundmind_pipeline.policy.processor import load_processor

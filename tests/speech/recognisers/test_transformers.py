@@ -1,5 +1,10 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.files import sha256_of
@@ -31,6 +36,16 @@ def test_the_description_pins_the_weights(ctc_folder):
     described = open_recogniser(RecogniserParams(model=str(ctc_folder))).describe()
     assert described["recogniser"].startswith("wav2vec2 (transformers 5.")
     assert described["weights"] == {"model.safetensors": sha256_of(ctc_folder / "model.safetensors")}
+
+
+def test_the_description_pins_weights_in_the_format_of_pytorch(ctc_folder, tmp_path):
+    folder = Path(shutil.copytree(ctc_folder, tmp_path / "ctc"))
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    torch.save(tensors, folder / "pytorch_model.bin")
+    recogniser = open_recogniser(RecogniserParams(model=str(folder)))
+    assert recogniser.describe()["weights"] == {"pytorch_model.bin": sha256_of(folder / "pytorch_model.bin")}
+    assert recogniser.transcribe_many([noise(1)]) == ["b"]
 
 
 def test_a_folder_without_a_recogniser_is_told(tmp_path):

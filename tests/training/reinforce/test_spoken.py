@@ -23,7 +23,7 @@ from soundmind_pipeline.rewards.scorer import Scorer
 from soundmind_pipeline.speech.engines.engine import SpeechEngine, UnspeakableError
 from soundmind_pipeline.speech.params import SpeechParams
 from soundmind_pipeline.speech.recognisers.recogniser import Recogniser
-from soundmind_pipeline.training.reinforce import spoken
+from soundmind_pipeline.training.reinforce import rollouts, spoken
 from soundmind_pipeline.training.reinforce.experience import Reference
 from soundmind_pipeline.training.reinforce.params import AlgorithmParams
 from soundmind_pipeline.training.reinforce.prompts import Question
@@ -239,6 +239,16 @@ def test_a_reference_that_cannot_be_spoken_gives_no_length():
     with speaker_of() as speaker:
         worker = worker_of(speaker, [HALF])
         assert audio_terms(worker.hear(sampled(worker, 1, reference=""))) == [(0.5, 0)]
+
+
+def test_waiting_for_each_answer_is_a_sign_of_life(monkeypatch):
+    beats = []
+    with speaker_of() as speaker:
+        worker = worker_of(speaker, [HALF, FULL, HALF])
+        samples = sampled(worker, 3)
+        monkeypatch.setattr(rollouts, "beat", beats.append)
+        worker.hear(samples)
+    assert beats == ["speech"] * 3
 
 
 def test_what_is_not_sampled_aloud_is_not_spoken():

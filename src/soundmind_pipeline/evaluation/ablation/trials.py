@@ -15,6 +15,7 @@ import pandas as pd
 
 from soundmind_pipeline.evaluation.ablation.arms import Arm
 from soundmind_pipeline.evaluation.ablation.params import AblationParams
+from soundmind_pipeline.evaluation.answer_store import AnswerStore
 from soundmind_pipeline.evaluation.conditions import Condition
 from soundmind_pipeline.evaluation.held_out import held_out
 from soundmind_pipeline.evaluation.metrics import headline, summarise
@@ -167,10 +168,11 @@ def _run(trial: Trial, inputs: TrialInputs, sink: RunSink) -> tuple[pd.DataFrame
             child.log(int(row["step"]), known)
         if not trial.predictions.exists():
             policy = ModelFolder(trial.folder / "training" / "export")
-            answers = _examine(trial.arm.name, policy, trial.params, inputs)
+            answers = _examine(trial.arm.name, policy, trial.params, inputs, trial.folder)
             with atomic_path(trial.predictions) as temporary:
                 answers.to_parquet(temporary, index=False)
-        shutil.rmtree(trial.folder / "training", ignore_errors=True)  # also what a run left that was killed right here
+        for scratch in ("training", "answers"):  # also what a run left that was killed right here
+            shutil.rmtree(trial.folder / scratch, ignore_errors=True)
         answers = pd.read_parquet(trial.predictions)
         for setting, rows in answers.groupby("setting", sort=False):
             figures = {f"eval/{setting}/{name}": value for name, value in headline(summarise(rows)).items()}
@@ -205,17 +207,18 @@ def _start(arm: Arm, inputs: TrialInputs, shared: Mapping[str, str], work: Path)
     path = work / f"{START}-{_digest({**shared, **asked})}" / "predictions.parquet"
     if not path.exists():
         with atomic_path(path) as temporary:
-            _examine(START, inputs.sft_policy, arm.params, inputs).to_parquet(temporary, index=False)
+            _examine(START, inputs.sft_policy, arm.params, inputs, path.parent).to_parquet(temporary, index=False)
+    shutil.rmtree(path.parent / "answers", ignore_errors=True)
     return _marked(pd.read_parquet(path), START, 0)
 
 
-def _examine(name: str, policy: ModelFolder, params: RlParams, inputs: TrialInputs) -> pd.DataFrame:
-    """Greedy answers to the held-out problems, heard and read."""
+def _examine(name: str, policy: ModelFolder, params: RlParams, inputs: TrialInputs, folder: Path) -> pd.DataFrame:
+    """Greedy answers to the held-out problems, heard and read; those given are kept in ``folder`` on the way."""
     from soundmind_pipeline.evaluation.predict import cpu_threads, load_examiner
 
-    samples = held_out(inputs.index, inputs.evaluation)
+    samples, store = held_out(inputs.index, inputs.evaluation), AnswerStore(folder / "answers")
     with cpu_threads(inputs.evaluation.threads):
-        examiner = load_examiner(name, policy, params.instruction, _marking(params), inputs.evaluation)
+        examiner = load_examiner(name, policy, params.instruction, _marking(params), inputs.evaluation, store)
         tables = [examiner.predict(samples, inputs.log_mels, Condition(setting)) for setting in EXAMINED]
     return pd.concat(tables, ignore_index=True)
 

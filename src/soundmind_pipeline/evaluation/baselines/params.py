@@ -66,8 +66,8 @@ class TransformersBaseline(ModelBaseline):
     """Says which of the two this is."""
     model: str
     """Folder or hub id, such as Qwen/Qwen2-Audio-7B-Instruct."""
-    device: str = "cpu"
-    """Where it runs: `cpu`, `cuda`, `cuda:1`."""
+    device: str | None = None
+    """Where it runs: `cpu`, `cuda`, `cuda:1`; null for CUDA where there is one, else the CPU."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of its weights."""
     max_new_tokens: PositiveInt = 2048

@@ -54,7 +54,8 @@ def policy_rows(
     from soundmind_pipeline.policy.folder import ModelFolder
 
     asked = examiner.params.model_copy(update={"max_new_tokens": model.max_new_tokens, "dtype": model.dtype})
-    other = load_examiner(model.name, ModelFolder(Path(model.model)), model.prompt, examiner.scorer.params, asked)
-    other.policy.model.to(model.device)
+    folder, reward = ModelFolder(Path(model.model)), examiner.scorer.params
+    other = load_examiner(model.name, folder, model.prompt, reward, asked, examiner.store)
+    other.policy.model.to(model.device)  # None: where it is, on the GPU if there is one
     log_mels = ChangedLogMels(speech, lambda _, wave: wave)  # not the features' store: it need not be there
     return other.predict(samples, log_mels, Condition(setting))

@@ -4,17 +4,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.baselines.params import HeardOrRead, TransformersBaseline
-from soundmind_pipeline.files import sha256_of
-
-_FILES: Final = (".safetensors", ".bin", ".json", ".jinja")
-"""Endings of the files of a model's folder that decide its answers."""
+from soundmind_pipeline.policy.folder import ModelFolder
 
 
 def ask_transformers(
@@ -59,9 +56,14 @@ def _who(params: TransformersBaseline) -> dict[str, Any]:
 
     A folder counts by the checksums of its files, since another training may write it anew; a hub id stands for itself.
     """
-    files = [file for file in sorted(Path(params.model).glob("*")) if file.suffix in _FILES]
     asked = params.model_dump(mode="json", exclude={"name", "settings", "problems"})
-    return asked | {"files": {file.name: sha256_of(file) for file in files}}
+    return asked | {"device": _device(params), "files": ModelFolder(Path(params.model)).checksums()}
+
+
+def _device(params: TransformersBaseline) -> str:
+    import torch
+
+    return params.device or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _key(
@@ -83,7 +85,7 @@ class _Model:
         import torch
         from transformers import AutoModelForMultimodalLM, AutoProcessor
 
-        self._params = params
+        self._params, self._device = params, _device(params)
         try:
             self._processor = AutoProcessor.from_pretrained(params.model)
             model = AutoModelForMultimodalLM.from_pretrained(params.model, dtype=getattr(torch, params.dtype))
@@ -92,7 +94,7 @@ class _Model:
                 f"evaluation.baselines.models: {params.name}: {params.model} cannot be loaded: {error}",
                 hint="Name a folder or hub id that transformers' AutoModelForMultimodalLM and AutoProcessor know.",
             ) from error
-        self._model = model.to(params.device).eval()
+        self._model = model.to(self._device).eval()
 
     def answer(
         self, record: Mapping[str, Any], speech: Mapping[str, np.ndarray], setting: HeardOrRead
@@ -110,7 +112,7 @@ class _Model:
         ]
         inputs = self._processor.apply_chat_template(
             chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-        ).to(self._params.device)
+        ).to(self._device)
         with torch.inference_mode():
             tokens = self._model.generate(**inputs, max_new_tokens=self._params.max_new_tokens, do_sample=False)
         new = tokens[0, inputs["input_ids"].shape[1] :]

@@ -12,7 +12,6 @@ from soundmind_pipeline.evaluation.spoken.judging import Transcript, judge, spok
 from soundmind_pipeline.evaluation.spoken.params import SpokenParams, SpokenSetting
 from soundmind_pipeline.evaluation.spoken.speaking import SpokenClip, speak_texts
 from soundmind_pipeline.files import sha256_of
-from soundmind_pipeline.problems.schema import is_null
 from soundmind_pipeline.rewards.scorer import Scorer
 from soundmind_pipeline.speech.audio_folder import MadeClip, write_audio_folder
 from soundmind_pipeline.speech.spoken_form import spoken_form
@@ -37,14 +36,13 @@ def spoken_answers(
     unchanged answers cost the next run nothing.
 
     λ2 is earned by speech that is well formed: nothing is wrong by voice activity, and the recogniser hears the
-    verdict that was said. λ5 compares seconds of speech by voice activity with those of the reference answer: its
-    ``answer_speech_seconds`` where the data have them; a reference without a clip is spoken here, by the same speaker.
-    Speech with a defect earns neither.
+    verdict that was said. λ5 compares seconds of speech by voice activity with those of the reference answer, said by
+    the same speaker as in RL: the data's own clip may have another voice and rate, and would make another length of
+    the same words. Speech with a defect earns neither.
 
     Args:
         predictions: The predictions table; its rows of control ``none`` are read.
-        samples: The held-out rows, in their order: ``uid``, ``reference_answer``, ``label`` and, if known,
-            ``answer_speech_seconds``.
+        samples: The held-out rows, in their order: ``uid``, ``reference_answer`` and ``label``.
         work: Where clips and transcripts are made.
         folder: Where the answers' clips stand when all are heard: exactly those that the table names, each under the
             SHA-256 of its bytes; what stood there before is gone.
@@ -62,12 +60,7 @@ def spoken_answers(
     records: dict[Any, dict[str, Any]] = samples.head(params.problems).set_index("uid").to_dict("index")  # type: ignore[assignment]
     rows = list(_written(predictions, list(records), params))
     texts = {row["response"]: spoken_form(row["response"]) for row in rows}
-    asked = {row["uid"]: records[row["uid"]] for row in rows}
-    references = {
-        uid: spoken_form(record["reference_answer"])
-        for uid, record in asked.items()
-        if is_null(record.get("answer_speech_seconds"))
-    }
+    references = {row["uid"]: spoken_form(records[row["uid"]]["reference_answer"]) for row in rows}
     clips, speaker = speak_texts([*texts.values(), *references.values()], work / "clips", params) if rows else ({}, "")
     said = {text: clips[text] for text in texts.values()}
     names = {text: sha256_of(clip.file) for text, clip in said.items() if clip.file}
@@ -79,9 +72,7 @@ def spoken_answers(
         spoken = {
             "speaker": speaker,
             "answer_audio": f"{where}/{names[text]}.wav" if text in names else None,
-            "reference_speech_seconds": clips[references[row["uid"]]].speech_seconds
-            if row["uid"] in references
-            else float(record["answer_speech_seconds"]),
+            "reference_speech_seconds": clips[references[row["uid"]]].speech_seconds,
         } | judge(text, said[text], heard[text], int(record["label"]))
         table.append(row | spoken_reward(row["response"], record, spoken, scorer) | spoken)
     released = {name: MadeClip(file) for text, name in names.items() if (file := said[text].file)}

@@ -37,13 +37,14 @@ def evaluate_sft(
     sft_policy: ModelFolder,
     feature_index: pd.DataFrame,
     log_mels: Clips,
+    work: Path,
     live_metrics: MetricSink,
     rl: RlParams,
     evaluation: EvaluationParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Answers of the SFT policy in every setting, greedy and drawn at random: the state before RL."""
     audio = dict.fromkeys(conditions(()), log_mels)
-    return _evaluate("sft", sft_policy, feature_index, audio, live_metrics, rl, evaluation)
+    return _evaluate("sft", sft_policy, feature_index, audio, work, live_metrics, rl, evaluation)
 
 
 def evaluate_rl(
@@ -52,6 +53,7 @@ def evaluate_rl(
     log_mels: Clips,
     question_speech: Clips,
     other_voice: Clips,
+    work: Path,
     live_metrics: MetricSink,
     rl: RlParams,
     evaluation: EvaluationParams,
@@ -64,7 +66,7 @@ def evaluate_rl(
         condition: controlled_log_mels(condition.control, log_mels, question_speech, other_voice, evaluation.seed)
         for condition in conditions(evaluation.controls)
     }
-    predictions, sampled = _evaluate("rl", rl_policy, feature_index, audio, live_metrics, rl, evaluation)
+    predictions, sampled = _evaluate("rl", rl_policy, feature_index, audio, work, live_metrics, rl, evaluation)
     if grounding := audio_grounding(predictions, evaluation.bootstrap_samples, evaluation.seed):
         live_metrics.log(rl.steps, {"eval/audio_grounding_gap": grounding["gap"]})
     return predictions, sampled
@@ -75,19 +77,22 @@ def _evaluate(
     folder: ModelFolder,
     index: pd.DataFrame,
     audio: Mapping[Condition, Clips],
+    work: Path,
     sink: MetricSink,
     rl: RlParams,
     evaluation: EvaluationParams,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """One policy's greedy answers under every condition, and those drawn at random; figures are logged at once."""
+    from soundmind_pipeline.evaluation.answer_store import AnswerStore
     from soundmind_pipeline.evaluation.held_out import held_out, left_out
     from soundmind_pipeline.evaluation.predict import cpu_threads, load_examiner
 
     samples = held_out(index, evaluation)
     for reason, count in left_out(index, evaluation).items():
         logger.info("%s, %s: %d problems left out: %s", name, evaluation.split, count, reason)
+    store = AnswerStore(work / "answers" / name)
     with cpu_threads(evaluation.threads):
-        examiner = load_examiner(name, folder, rl.instruction, rl.reward, evaluation)
+        examiner = load_examiner(name, folder, rl.instruction, rl.reward, evaluation, store)
         tables = []
         for condition, log_mels in audio.items():
             tables.append(examiner.predict(samples, log_mels, condition))
@@ -95,6 +100,7 @@ def _evaluate(
             logger.info("%s, %s: %.1f%% of %d right", name, condition.key, 100 * figures["accuracy"], len(samples))
             _log(sink, name, condition.key, figures, rl)
         sampled = _sample(examiner, samples, audio, sink, rl)
+    store.forget_others()
     return pd.concat(tables, ignore_index=True), sampled
 
 
@@ -164,17 +170,22 @@ def answer_baselines(
     evaluation: EvaluationParams,
 ) -> pd.DataFrame:
     """Answers of everybody else, marked by the same scorer."""
+    from soundmind_pipeline.evaluation.answer_store import AnswerStore
     from soundmind_pipeline.evaluation.baselines.run import baseline_predictions
     from soundmind_pipeline.evaluation.held_out import held_out
     from soundmind_pipeline.evaluation.predict import cpu_threads, load_examiner
 
     train, samples = feature_index[feature_index["split"] == "train"], held_out(feature_index, evaluation)
+    store = AnswerStore(work / "answers" / "baselines")
 
     def examiner() -> "Examiner":
-        return load_examiner("rl", rl_policy, rl.instruction, rl.reward, evaluation)
+        return load_examiner("rl", rl_policy, rl.instruction, rl.reward, evaluation, store)
 
+    replies, params = work / "baselines", evaluation.baselines
     with cpu_threads(evaluation.threads):
-        return baseline_predictions(train, samples, question_speech, examiner, work / "baselines", evaluation.baselines)
+        rows = baseline_predictions(train, samples, question_speech, examiner, replies, params)
+    store.forget_others()
+    return rows
 
 
 def join_predictions(*tables: pd.DataFrame) -> pd.DataFrame:

@@ -21,13 +21,21 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 nodes.evaluate_sft,
-                ["sft_policy", *questions, "live_metrics", *params],
+                ["sft_policy", *questions, "evaluation_work", "live_metrics", *params],
                 ["sft_predictions", "sft_sampled_predictions"],
                 name="evaluate_sft",
             ),
             Node(
                 nodes.evaluate_rl,
-                ["rl_policy", *questions, "question_speech", "other_voice_speech", "live_metrics", *params],
+                [
+                    "rl_policy",
+                    *questions,
+                    "question_speech",
+                    "other_voice_speech",
+                    "evaluation_work",
+                    "live_metrics",
+                    *params,
+                ],
                 ["rl_predictions", "rl_sampled_predictions"],
                 name="evaluate_rl",
             ),

@@ -20,6 +20,11 @@ from soundmind_pipeline.speech.engines.engine import SAMPLE_RATE, SpeechEngine, 
 LONGEST_CHUNK: Final = 400
 """Most characters of a chunk: about half a minute of speech."""
 
+CHUNKING: Final = 1
+"""Version of how texts are spoken in chunks, part of clips' names. Raise it with every change after which the same text
+and engine make another wave: in :func:`split_text`, in :data:`LONGEST_CHUNK`, in an engine's ``pause_seconds``, in how
+:func:`speak_long` joins chunks. Clips of an earlier version are then made anew."""
+
 _BREAKS: Final = (
     re.compile(r"""(?<=[.!?…])["'”’)\]]*\s"""),  # sentences
     re.compile(r"(?<=[,;:—–])\s"),  # clauses

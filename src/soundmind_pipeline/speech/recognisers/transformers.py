@@ -13,12 +13,15 @@ from soundmind_pipeline.speech.recognisers.recogniser import SAMPLE_RATE, Clip, 
 _CTC_CHUNK_SECONDS: Final = 30.0
 """Longer clips are heard in overlapping chunks by CTC models; Whisper has windows of its own."""
 
+_WEIGHTS: Final = (".safetensors", ".bin")
+"""Endings of the files that weights come in."""
+
 
 class TransformersRecogniser(Recogniser):
     """A model folder of transformers, with its processor.
 
     Args:
-        folder: Holds config.json, the weights as safetensors, and the processor.
+        folder: Holds config.json, the weights as safetensors or in PyTorch's format, and the processor.
         params: Device and beams.
 
     Raises:
@@ -48,10 +51,11 @@ class TransformersRecogniser(Recogniser):
     def describe(self) -> dict[str, Any]:
         """Package version, model, checksums and decoding settings."""
         kind = self._pipeline.model.config.model_type
+        weights = sorted(file for file in self._folder.iterdir() if file.suffix in _WEIGHTS)
         return {
             "recogniser": f"{kind} (transformers {version('transformers')})",
             "model": self._params.model,
-            "weights": {file.name: sha256_of(file) for file in sorted(self._folder.glob("*.safetensors"))},
+            "weights": {file.name: sha256_of(file) for file in weights},
             "beam_size": self._params.beam_size,
         }
 

@@ -160,12 +160,12 @@ class RolloutWorker:
         """
         if self._speaker is None:
             return samples
-        beat("speech")
         asked = [question for question in samples.questions for _ in range(samples.n)]
         scores = list(samples.scores)
         for row, (question, speech) in enumerate(zip(asked, samples.speech, strict=True)):
             if speech is None:
                 continue
+            beat("speech")  # for each: a round of long answers may take longer than a rank may be silent
             spoken, annotated = self._speaker.wait(speech.answer), self._speaker.wait(speech.reference)
             # What is not well spoken counts as not spoken: it earns neither of the audio terms.
             seconds = spoken.speech_seconds if spoken.defect is None else None
