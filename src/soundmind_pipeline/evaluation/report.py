@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from soundmind_pipeline.evaluation.examples import KINDS, Answer, Example
@@ -14,6 +13,7 @@ from soundmind_pipeline.evaluation.keys import join_key, look_up
 from soundmind_pipeline.evaluation.marking import REWARD_TERMS
 from soundmind_pipeline.evaluation.metrics import AFTER, BEFORE
 from soundmind_pipeline.evaluation.number_tables import MISSING, Kind, show
+from soundmind_pipeline.evaluation.pages import page_environment
 from soundmind_pipeline.evaluation.paper import caveats
 from soundmind_pipeline.evaluation.slice_figures import natural_order, sampled_counts
 from soundmind_pipeline.evaluation.style import CONTROL_NAMES, POLICY_NAMES, SETTING_NAMES, inline_svg
@@ -65,13 +65,7 @@ class Inputs:
 
 def render_report(inputs: Inputs) -> str:
     """The whole report as HTML."""
-    environment = Environment(
-        loader=PackageLoader("soundmind_pipeline.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     evaluation = inputs.evaluation
     numbers = _Numbers(evaluation)
     environment.globals.update(

@@ -6,9 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from soundmind_pipeline.evaluation.number_tables import Cell, Column, NumberTable
+from soundmind_pipeline.evaluation.pages import page_environment
 
 _LATEX: Final = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -116,11 +115,5 @@ def escape_latex(text: str) -> str:
 
 def to_html(table: NumberTable) -> str:
     """The table with its notes, for a page; each number in a ``<data>`` element with its full value and origin."""
-    environment = Environment(
-        loader=PackageLoader("soundmind_pipeline.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     return environment.get_template("table.html.j2").render(table=table, sources=_SOURCES)

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from soundmind_pipeline.evaluation.ablation.tables import VERDICTS
 from soundmind_pipeline.evaluation.number_tables import show
+from soundmind_pipeline.evaluation.pages import page_environment
 from soundmind_pipeline.evaluation.style import inline_svg
 
 
@@ -18,13 +18,7 @@ def render_page(results: Mapping[str, Any], drawn: str) -> str:
         results: The content of ``ablation.json``.
         drawn: The figure, the text of an SVG file.
     """
-    environment = Environment(
-        loader=PackageLoader("soundmind_pipeline.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["show"] = show
     figure = inline_svg(drawn, "arms", "Held-out accuracy of every arm, beside the paper's")
     return environment.get_template("ablation.html.j2").render(
