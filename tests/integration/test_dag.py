@@ -71,8 +71,17 @@ def test_mlflow_holds_live_metrics_params_and_tags(smoke, monkeypatch):
     ):
         assert name in run.data.metrics, name
     evaluation = json.loads((project.reporting / "evaluation.json").read_text())
-    accuracy = evaluation["policies"]["rl"]["audio_to_text"]["accuracy"]
-    assert run.data.metrics["eval/audio_to_text/accuracy"] == pytest.approx(accuracy)
+    small = json.loads((project.reporting / "metrics.json").read_text())
+    for policy, cells in evaluation["policies"].items():
+        for setting, cell in cells.items():
+            for figure in ("accuracy", "format_valid", "reward"):
+                assert run.data.metrics[f"eval/{policy}/{setting}/{figure}"] == pytest.approx(cell[figure])
+                assert small[policy][setting][figure] == cell[figure]
+            if "spoken" in cell:
+                assert run.data.metrics[f"eval/{policy}/{setting}/wer"] == pytest.approx(cell["spoken"]["wer"])
+    for control, cell in evaluation["controls"].items():
+        assert run.data.metrics[f"eval/audio_to_text/{control}/accuracy"] == pytest.approx(cell["accuracy"])
+    assert run.data.metrics["eval/audio_grounding_gap"] == pytest.approx(evaluation["audio_grounding_gap"])
     steps = [metric.step for metric in client.get_metric_history(run.info.run_id, "reward/total")]
     assert sorted(steps) == list(range(1, len(steps) + 1))
     assert "report.html" in {item.path for item in client.list_artifacts(run.info.run_id)}
