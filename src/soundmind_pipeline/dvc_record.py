@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from kedro.pipeline import Pipeline
 
@@ -19,6 +19,9 @@ from soundmind_pipeline.lineage.staleness import file_changes
 from soundmind_pipeline.recipes import stage_recipe
 from soundmind_pipeline.session import parameters_of, stages_above
 from soundmind_pipeline.stages import DAG_STAGES, StageRecord, StageRecords, changed_parameters
+
+NOT_BUILT: Final = "is not complete"
+"""The reason of a stage that has no record: nothing is wrong with it, it has not been run to its end."""
 
 
 def record_stages(project: Path, dag: Pipeline, configuration: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
@@ -73,7 +76,7 @@ def refusals(stages: Iterable[str], project: Path, dag: Pipeline, configuration:
         above = stages_above(nodes)
         record = records.read(stage)
         if record is None:
-            refused[stage] = "is not complete"
+            refused[stage] = NOT_BUILT
         elif below := [upstream for upstream in above if upstream in refused]:
             refused[stage] = f"rests on {below[-1]}"
         elif reason := _difference(record, stage_recipe(stage, nodes, configuration, project), configuration):

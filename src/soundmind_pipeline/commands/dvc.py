@@ -25,7 +25,7 @@ def record() -> None:
     """
     from kedro.framework.project import configure_project
 
-    from soundmind_pipeline.dvc_record import record_stages
+    from soundmind_pipeline.dvc_record import NOT_BUILT, record_stages
     from soundmind_pipeline.dvc_stages import project_document, render
     from soundmind_pipeline.session import whole_dag
 
@@ -35,8 +35,12 @@ def record() -> None:
     recorded, refused = record_stages(project, whole_dag(), load_configuration(project, "base"))
     if recorded:
         click.echo(f"Recorded in dvc.lock: {', '.join(recorded)}.")
-    if refused:
-        listed = "\n".join(f"  {stage} {reason}" for stage, reason in refused.items())
+    missing = [stage for stage, reason in refused.items() if reason == NOT_BUILT]
+    if missing:
+        click.echo(f"Not built yet: {', '.join(missing)}; `dvc repro` builds what is missing.")
+    wrong = {stage: reason for stage, reason in refused.items() if reason != NOT_BUILT}
+    if wrong:
+        listed = "\n".join(f"  {stage} {reason}" for stage, reason in wrong.items())
         raise SoundmindError(f"Not recorded:\n{listed}", hint="`dvc repro` builds them anew, from conf/base.")
-    if not recorded:
+    if not refused and not recorded:
         click.echo("DVC is up to date.")
