@@ -99,7 +99,7 @@ def finished(smoke) -> Project:
     return _copy(smoke, "finished")
 
 
-@pytest.fixture(scope="session")
-def scratch(smoke) -> Project:
-    """A copy of that project, for tests that build stages anew: nobody looks at the artifacts there."""
-    return _copy(smoke, "scratch")
+@pytest.fixture(scope="module")
+def scratch(smoke, request) -> Project:
+    """A copy of that project for the tests of one file, which build stages anew and may leave them unfinished."""
+    return _copy(smoke, f"scratch_{request.path.stem}")
