@@ -187,7 +187,7 @@ def damaged(draw) -> tuple[str, bytes]:
     return suffix, bytes(data)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(damaged())
 def test_whatever_a_file_holds_it_is_usable_or_has_a_defect(tmp_path, made):
     suffix, data = made

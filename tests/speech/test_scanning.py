@@ -25,7 +25,7 @@ def hostile(path, params, root):
         os.kill(os.getpid(), signal.SIGSEGV)
     if "slow" in path.name:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        time.sleep(60)
+        time.sleep(600)
     return scan_clip(path, params, root)
 scan_worker.scan_clip = hostile
 scan_worker.main()
@@ -54,13 +54,13 @@ def test_a_file_that_kills_or_hangs_its_reader_is_crashed_and_the_others_are_rea
     for number, name in ((2, "killer"), (3, "killer too"), (7, "slow")):
         clips[number] = clips[number].rename(clips[number].with_name(f"{name}.wav"))
     started = time.monotonic()
-    found = list(scan_clips([(path, None) for path in clips], ScanParams(workers=2, timeout=2)))
-    assert time.monotonic() - started < 50
+    found = list(scan_clips([(path, None) for path in clips], ScanParams(workers=2, timeout=4)))
+    assert time.monotonic() - started < 300
     crashed = {clips[number].name: facts.detail for number, facts in enumerate(found) if facts.defect == "crashed"}
     assert crashed == {
         "killer.wav": f"the process that read it died (exit status -{signal.SIGSEGV.value})",
         "killer too.wav": f"the process that read it died (exit status -{signal.SIGSEGV.value})",
-        "slow.wav": "reading it did not end within 2 s",
+        "slow.wav": "reading it did not end within 4 s",
     }
     assert sum(facts.defect is None for facts in found) == 9
 

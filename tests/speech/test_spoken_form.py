@@ -7,7 +7,7 @@ import pytest
 
 from soundmind_pipeline.speech.spoken_form import spoken_form
 
-DEFAULT = Path(__file__).parents[2] / "shared" / "data" / "soundmind"
+DEFAULT = Path(__file__).parents[3] / "shared" / "data" / "soundmind"
 ANNOTATIONS = Path(os.environ.get("SOUNDMIND_DATA", DEFAULT)) / "dev.jsonl"
 
 
@@ -21,6 +21,7 @@ ANNOTATIONS = Path(os.environ.get("SOUNDMIND_DATA", DEFAULT)) / "dev.jsonl"
         ("It fails.\n\nAnswer: not-entailed.", "It fails.\nSo the answer is not entailed."),
         ("It fails. ANSWER: **Not Entailed**!", "It fails.\nSo the answer is not entailed."),
         ('It fails.\n**Answer:** "not entailed".', "It fails.\nSo the answer is not entailed."),
+        ("It fails.\nAnswer: «not entailed».</s> <|im_end|>\n", "It fails.\nSo the answer is not entailed."),
         ("Answer: entailed. Or so it seemed.", "Answer: entailed. Or so it seemed."),
         (
             "The answer: entailed? No.\nAnswer: not entailed",

@@ -82,9 +82,9 @@ class TalkerEngine(SpeechEngine):
 
         for utterance in utterances:
             self._check(utterance)
-            if self._model is None:
-                self._model = TalkerModel(_fetched(self._params.model), self._voices, self._params)
             try:
+                if self._model is None:
+                    self._model = TalkerModel(_fetched(self._params.model), self._voices, self._params)
                 wave, ended = self._model.speak(utterance.text, utterance.voice)
             except (RuntimeError, ValueError) as error:  # out of memory, more speech tokens than token2wav has places
                 raise SoundmindError(

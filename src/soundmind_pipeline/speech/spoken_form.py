@@ -3,12 +3,16 @@
 import re
 from typing import Final
 
+from soundmind_pipeline.rewards.verdict import END_OF_TURN
+
 CLOSING: Final = "So the answer is {verdict}."
 """How the verdict is spoken: recognisers mishear very short endings ("Answer: entailed." comes back as "tail")."""
 
 _TAGS: Final = re.compile(r"</?think>")
 _VERDICT_LINE: Final = re.compile(
-    r"(?<![^\W_])answer:[\s\"'`*_“”‘’]*(?P<negation>not[\s_-]+)?entailed\b[\s\W_]*\Z", re.IGNORECASE
+    r"(?<![^\W_])answer:[\s\"'`*_“”‘’«»]*(?P<negation>not[\s_-]+)?entailed(?![^\W_])"
+    rf"(?:{'|'.join(map(re.escape, END_OF_TURN))}|[\W_])*\Z",
+    re.IGNORECASE,
 )
 _SYMBOLS: Final = {
     "¬": " not ",

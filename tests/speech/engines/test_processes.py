@@ -1,8 +1,11 @@
 """A worker that misbehaves on command, spoken to as the engines are."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from soundmind_pipeline.errors import SoundmindError
@@ -25,7 +28,7 @@ class Voice:
         if text == "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         if text == "hang":
-            time.sleep(60)
+            time.sleep(600)
         if text == "nothing":
             return b""
         if text == "loud":
@@ -37,7 +40,7 @@ def load():
         raise FileNotFoundError("no weights at all")
     return Voice()
 
-serve(load, 0.5)
+serve(load, 600 if sys.argv[1] == "patient" else 2.0)
 """
 
 
@@ -64,7 +67,7 @@ def test_every_utterance_starts_from_a_process_that_has_never_spoken(start):
     [
         ("raise", "no phonemes in it"),
         ("crash", "the engine died of SIGSEGV"),
-        ("hang", "no end after 0.5 s"),
+        ("hang", "no end after 2 s"),
         ("nothing", "no sound came out"),
     ],
 )
@@ -84,3 +87,15 @@ def test_overshoot_is_clipped(start):
 def test_weights_that_cannot_be_loaded_are_told(start):
     with pytest.raises(SoundmindError, match="Moody cannot start: no weights at all"):
         start("absent")
+
+
+def test_a_process_that_is_closed_while_it_speaks_leaves_at_once(start):
+    process = start("patient")
+    with ThreadPoolExecutor(1) as pool:
+        speech = pool.submit(process.speak, Utterance("hang", "v", speed=1.0))
+        while not (children := psutil.Process(process.process.pid).children()):
+            time.sleep(0.01)
+        process.close()
+        assert speech.exception() is not None
+    assert process.process.returncode == 0
+    assert not any(child.is_running() for child in children)

@@ -49,6 +49,15 @@ def test_silence_has_no_words(tmp_path):
 
 
 @needs_asr
+def test_a_damaged_model_and_a_number_type_that_the_device_lacks_are_told(tmp_path):
+    with pytest.raises(SoundmindError, match=r"cannot open .* on device cpu in float16"):
+        open_recogniser(RecogniserParams(compute_type="float16"))
+    (tmp_path / "model.bin").write_bytes(b"no weights")
+    with pytest.raises(SoundmindError, match=f"cannot open {tmp_path}"):
+        open_recogniser(RecogniserParams(model=str(tmp_path)))
+
+
+@needs_asr
 def test_the_description_pins_the_weights():
     described = open_recogniser(RecogniserParams()).describe()
     assert described["recogniser"].startswith("Whisper (faster-whisper 1.")

@@ -1,5 +1,6 @@
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -54,3 +55,16 @@ def test_a_folder_without_a_recogniser_is_told(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(SoundmindError, match="holds no speech recogniser"):
         open_recogniser(RecogniserParams(model=str(tmp_path)))
+
+
+def test_a_model_that_hears_no_long_clips_is_refused(ctc_folder, monkeypatch):
+    moonshine = SimpleNamespace(type="seq2seq", model=SimpleNamespace(config=SimpleNamespace(model_type="moonshine")))
+    monkeypatch.setattr("transformers.pipeline", lambda *_, **__: moonshine)
+    with pytest.raises(SoundmindError, match="holds a moonshine, which cannot hear long clips"):
+        open_recogniser(RecogniserParams(model=str(ctc_folder)))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_told(ctc_folder):
+    with pytest.raises(SoundmindError, match="device is cuda, but torch finds none"):
+        open_recogniser(RecogniserParams(model=str(ctc_folder), device="cuda"))

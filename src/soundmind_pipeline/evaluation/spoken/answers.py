@@ -33,7 +33,7 @@ def spoken_answers(
 
     Each distinct text is spoken and transcribed once, whoever wrote it and in whichever setting. A run that is killed
     goes on where it was: clips and transcripts stand in ``work``, which afterwards holds those of this table, so that
-    unchanged answers cost the next run nothing.
+    the next run neither speaks nor hears unchanged answers again.
 
     λ2 is earned by speech that is well formed: nothing is wrong by voice activity, and the recogniser hears the
     verdict that was said. λ5 compares seconds of speech by voice activity with those of the reference answer, said by

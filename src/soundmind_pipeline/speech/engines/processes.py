@@ -9,7 +9,7 @@ import tempfile
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from types import TracebackType
@@ -90,16 +90,16 @@ class SpeakingProcess:
         return np.clip(soxr.resample(wave, self.sample_rate, SAMPLE_RATE, quality="HQ"), -1, 1)
 
     def close(self) -> None:
-        """End the process: it leaves by itself when its stdin ends, and is killed if it does not."""
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            with suppress(BrokenPipeError):
-                pipe.close()
+        """End the process, speaking or not: it leaves when its stdin ends, and is killed if it does not."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.process.stdout.close()  # last: another thread may wait there for a wave
         self._complaints.close()
 
     def _answer(self, task: str) -> tuple[int, bytes]:
@@ -168,7 +168,6 @@ class ProcessEngine(SpeechEngine):
         finally:
             for future in ahead:
                 future.cancel()
-            wait(ahead)
 
     def _speak(self, utterance: Utterance) -> np.ndarray:
         crew = self._idle.get()
@@ -182,9 +181,13 @@ class ProcessEngine(SpeechEngine):
             self._idle.put(crew)
 
     def close(self) -> None:
-        """End every process."""
-        self._pool.shutdown(cancel_futures=True)
+        """End every process; what is being spoken is given up."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._close_processes()
+        self._pool.shutdown()
+        self._close_processes()  # those that were starting
+
+    def _close_processes(self) -> None:
         for crew in self._crews:
-            for process in crew.values():
+            for process in list(crew.values()):
                 process.close()
-            crew.clear()

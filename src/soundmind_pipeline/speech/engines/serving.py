@@ -8,12 +8,13 @@ does Piper's noise. So every utterance is spoken by a child, forked from a proce
 never spoken. The same request gives the same bytes, whatever was spoken before it.
 
 Frames on both pipes: a header ``<BI`` (kind, length of the payload), then the payload. The first frame sent is READY
-with the sample rate and the type of the samples. The process ends when stdin ends, so it never outlives the one that
-started it.
+with the sample rate and the type of the samples. The process ends when stdin ends, even while it speaks, so it
+never outlives the one that started it.
 """
 
 import json
 import os
+import select
 import signal
 import struct
 import sys
@@ -54,11 +55,20 @@ def serve(load: Callable[[], Voice], seconds: float) -> None:
         facts = {"sample_rate": voice.sample_rate, "sample_type": voice.sample_type}
         write_frame(answers, READY, json.dumps(facts).encode())
         while frame := read_frame(incoming):
-            write_frame(answers, *speak_in_child(voice, json.loads(frame[1]), seconds))
+            answer = speak_in_child(voice, json.loads(frame[1]), seconds, incoming)
+            if answer is None:
+                return
+            write_frame(answers, *answer)
 
 
-def speak_in_child(voice: Voice, request: dict[str, Any], seconds: float) -> tuple[int, bytes]:
-    """Speak one request in a forked child that is killed after ``seconds``; the frame to answer with."""
+def speak_in_child(
+    voice: Voice, request: dict[str, Any], seconds: float, incoming: IO[bytes]
+) -> tuple[int, bytes] | None:
+    """Speak one request in a forked child that is killed after ``seconds``, or as soon as ``incoming`` ends.
+
+    Returns:
+        The frame to answer with; None if nobody waits for it any more.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -66,6 +76,11 @@ def speak_in_child(voice: Voice, request: dict[str, Any], seconds: float) -> tup
         _speak_and_leave(voice, request, seconds, writing)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
+        # Requests wait for the answer to the one before: what can be read of them now is their end.
+        if pipe not in select.select([pipe, incoming], [], [])[0]:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return None
         answer = pipe.read()
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == -signal.SIGALRM:

@@ -1,1 +1,1 @@
-"""Speech to text behind one interface: faster-whisper folders, and any recogniser of transformers."""
+"""Speech to text behind one interface: faster-whisper folders, and Whisper and CTC models of transformers."""

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.files import sha256_of
 from soundmind_pipeline.speech.engines.weights import package_version
 from soundmind_pipeline.speech.recognisers.params import RecogniserParams
@@ -25,7 +26,8 @@ class FasterWhisper(Recogniser):
         params: Beams, number type, workers.
 
     Raises:
-        SoundmindError: faster-whisper is not installed.
+        SoundmindError: faster-whisper is not installed, the model is damaged, or the device is missing or cannot
+            compute with the number type.
     """
 
     def __init__(self, folder: Path, params: RecogniserParams) -> None:
@@ -33,14 +35,20 @@ class FasterWhisper(Recogniser):
         from faster_whisper import WhisperModel
 
         self._folder, self._params = folder, params
-        self._model = WhisperModel(
-            str(folder),
-            device=params.device,
-            compute_type=params.compute_type,
-            cpu_threads=1,
-            num_workers=params.workers,
-            local_files_only=True,
-        )
+        try:
+            self._model = WhisperModel(
+                str(folder),
+                device=params.device,
+                compute_type=params.compute_type,
+                cpu_threads=1,
+                num_workers=params.workers,
+                local_files_only=True,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise SoundmindError(
+                f"faster-whisper cannot open {folder} on device {params.device} in {params.compute_type}: {error}",
+                hint="float16 wants a GPU and int8 does not; if neither is to blame, put the model there again.",
+            ) from error
 
     def describe(self) -> dict[str, Any]:
         """Engine and version, model, checksum and decoding settings."""

@@ -12,7 +12,7 @@ class RecogniserParams(Params):
 
     model: str = "tiny.en"
     """`tiny.en` or `base` for Whisper as packages have it, or a folder or hub repository, of faster-whisper (it holds
-    a model.bin) or of transformers."""
+    a model.bin) or of transformers (Whisper or a CTC model)."""
     weights_folder: str = "data/06_models/speech"
     """Where weights are joined and copied to from the hub; relative to the project."""
     device: Literal["cpu", "cuda"] = "cpu"

@@ -1,4 +1,4 @@
-"""Any speech recogniser of transformers: Whisper and other sequence-to-sequence models, or CTC models."""
+"""Speech recognisers of transformers: Whisper, and CTC models such as wav2vec 2.0."""
 
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -25,12 +25,15 @@ class TransformersRecogniser(Recogniser):
         params: Device and beams.
 
     Raises:
-        SoundmindError: The folder holds no usable recogniser.
+        SoundmindError: The folder holds no usable recogniser, or there is no CUDA device where one is asked for.
     """
 
     def __init__(self, folder: Path, params: RecogniserParams) -> None:
+        import torch
         from transformers import pipeline
 
+        if params.device == "cuda" and not torch.cuda.is_available():
+            raise SoundmindError("The recogniser's device is cuda, but torch finds none.", hint="Set it to cpu.")
         self._folder, self._params = folder, params
         try:
             self._pipeline = pipeline("automatic-speech-recognition", model=str(folder), device=params.device)
@@ -39,6 +42,12 @@ class TransformersRecogniser(Recogniser):
                 f"{folder} holds no speech recogniser ({type(error).__name__}: {error}).",
                 hint="Save the model and its processor there, or name another folder or hub repository.",
             ) from error
+        if self._pipeline.type not in ("seq2seq_whisper", "ctc", "ctc_with_lm"):
+            # The pipeline joins the overlapping chunks of other models with the words of the overlap twice.
+            raise SoundmindError(
+                f"{folder} holds a {self._pipeline.model.config.model_type}, which cannot hear long clips here.",
+                hint="Name a Whisper or a CTC model.",
+            )
         self._options: dict[str, Any] = {"chunk_length_s": _CTC_CHUNK_SECONDS}
         if self._pipeline.type == "seq2seq_whisper":
             generation = self._pipeline.model.generation_config
