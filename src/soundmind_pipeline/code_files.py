@@ -2,7 +2,10 @@
 
 import ast
 import functools
+import hashlib
 from collections.abc import Iterable
+from importlib.metadata import version
+from importlib.util import resolve_name
 from pathlib import Path
 
 PACKAGE = "soundmind_pipeline"
@@ -34,7 +37,8 @@ def code_files(entries: Iterable[str], source: Path) -> list[Path]:
         if file is None or file in seen:
             continue
         seen.add(file)
-        imports, strings, decides = _read(file, file.stat().st_mtime_ns)
+        package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+        imports, strings, decides = _read(file, package, file.stat().st_mtime_ns)
         if decides:
             modules.add(file)
         named = {*imports, *(text for text in strings if text.startswith(f"{PACKAGE}."))}
@@ -44,13 +48,30 @@ def code_files(entries: Iterable[str], source: Path) -> list[Path]:
     return sorted(path.relative_to(source.parent) for path in modules | _package_data(names, texts, source))
 
 
+def made_with(modules: Iterable[str], libraries: Iterable[str], source: Path) -> dict[str, str]:
+    """What a result depends on beside its inputs: digest of this package's code, and versions of what it builds on.
+
+    Args:
+        modules: The entries of :func:`code_files`.
+        libraries: Installed distributions.
+        source: The folder that holds the package.
+
+    Returns:
+        ``code``, and a version by library.
+    """
+    digest = hashlib.sha256()
+    for file in code_files(modules, source):
+        digest.update(file.as_posix().encode() + (source.parent / file).read_bytes())
+    return {"code": digest.hexdigest()} | {name: version(name) for name in libraries}
+
+
 @functools.lru_cache(maxsize=1000)  # stages share most of their modules
-def _read(file: Path, modified: int) -> tuple[frozenset[str], frozenset[str], bool]:
-    """What a module imports, the strings in it, and whether it is more than the docstring of a package."""
+def _read(file: Path, package: str, modified: int) -> tuple[frozenset[str], frozenset[str], bool]:
+    """What a module of ``package`` imports, the strings in it, and whether it is more than a package's docstring."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     strings = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
     texts = frozenset(value for value in strings if isinstance(value, str))
-    return frozenset(_imports(tree)), texts, file.name != "__init__.py" or len(tree.body) > 1
+    return frozenset(_imports(tree, package)), texts, file.name != "__init__.py" or len(tree.body) > 1
 
 
 def _file_of(module: str, source: Path) -> Path | None:
@@ -64,13 +85,15 @@ def _packages_above(module: str) -> list[str]:
     return [".".join(parts[:length]) for length in range(2, len(parts))]
 
 
-def _imports(tree: ast.Module) -> Iterable[str]:
+def _imports(tree: ast.Module, package: str) -> Iterable[str]:
     for node in _running(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith(PACKAGE))
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE):
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = resolve_name("." * node.level + (node.module or ""), package)
+            if module.startswith(PACKAGE):
+                yield module
+                yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def _running(node: ast.AST) -> Iterable[ast.AST]:

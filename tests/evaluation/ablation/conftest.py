@@ -38,4 +38,4 @@ def made_up(prediction):
 @pytest.fixture(scope="session")
 def results(made_up):
     """What ``ablation.json`` would hold."""
-    return assemble(*made_up, arms_of(AblationParams(), RlParams()), bootstrap_samples=1000, seed=0)
+    return assemble(*made_up, arms_of(AblationParams(), RlParams()))

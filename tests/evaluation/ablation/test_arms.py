@@ -30,6 +30,14 @@ def test_the_paper_stands_beside_its_own_weights_and_algorithm_alone():
     assert [arm.row for arm in arms_of(renamed, RlParams())] == ["no_audio"]
 
 
+def test_labels_name_the_algorithm_before_the_weights():
+    arms = arms_of(AblationParams(settings=["no_answer"], algorithms=["grpo", "rloo"]), RlParams())
+    assert [arm.label for arm in arms] == [
+        "without answer reward, grpo (λ3 = 0)",
+        "without answer reward, rloo (λ3 = 0)",
+    ]  # tables cut what is in brackets
+
+
 def test_a_setting_of_ones_own_changes_only_its_terms():
     rl = RlParams(reward=RewardParams(weights=RewardWeights(length_text=0.25)))
     (arm,) = arms_of(AblationParams(settings=["short"], weights={"short": {"format_text": 3.0}}), rl)

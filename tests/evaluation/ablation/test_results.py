@@ -11,6 +11,8 @@ from soundmind_pipeline.evaluation.ablation.params import AblationParams
 from soundmind_pipeline.evaluation.ablation.results import assemble, parent_metrics
 from soundmind_pipeline.evaluation.ablation.statistics import t_interval
 from soundmind_pipeline.evaluation.ablation.tables import long_table, print_summary
+from soundmind_pipeline.evaluation.paper_tables import ablation_table
+from soundmind_pipeline.rewards.params import RewardParams, RewardWeights
 from soundmind_pipeline.training.params import RlParams
 
 
@@ -49,12 +51,12 @@ def test_histories_are_summed_up_over_the_last_rounds(results):
 def test_an_algorithm_without_a_kl_penalty_has_no_kl_in_its_history(made_up):
     predictions, histories = made_up
     histories = histories.assign(**{"policy/kl": histories["policy/kl"].where(histories["arm"] != "no_text")})
-    mixed = assemble(predictions, histories, arms_of(AblationParams(), RlParams()), bootstrap_samples=200, seed=0)
+    mixed = assemble(predictions, histories, arms_of(AblationParams(), RlParams()))
     assert json.loads(json.dumps(mixed, allow_nan=False)) == mixed
     seen = {name: "policy/kl" in arm["seeds"]["0"]["history"] for name, arm in mixed["arms"].items()}
     assert seen == {"full": True, "no_audio": True, "no_text": False, "no_answer": True}
     none = histories.drop(columns="policy/kl")
-    results = assemble(predictions, none, arms_of(AblationParams(), RlParams()), bootstrap_samples=200, seed=0)
+    results = assemble(predictions, none, arms_of(AblationParams(), RlParams()))
     assert results["arms"]["full"]["seeds"]["0"]["history"]["policy/entropy"] == pytest.approx(0.8)
 
 
@@ -74,11 +76,14 @@ def test_algorithms_are_held_to_the_first(made_up):
     names = {"full": "full_reinforce_pp", "no_answer": "full_grpo", "sft": "sft"}
     tables = [table[table["arm"].isin(names)].assign(arm=table["arm"].map(names)) for table in (predictions, histories)]
     ablation = AblationParams(settings=["full"], algorithms=["reinforce_pp", "grpo"])
-    results = assemble(*tables, arms_of(ablation, RlParams()), bootstrap_samples=200, seed=0)
+    results = assemble(*tables, arms_of(ablation, RlParams()))
     assert results["arms"]["full_reinforce_pp"]["against_full"] is None
     assert results["arms"]["full_grpo"]["against_full"]["difference"] < -0.3
     assert results["arms"]["full_grpo"]["label"] == "all five rewards, grpo"
     assert results["arms"]["full_grpo"]["paper"] is None
+    first, *_, last = ablation_table(results).lines
+    assert [line.cells[1].value is None for line in (first, last)] == [False, False]
+    assert (last.label, last.cells[0].value) == ("all five rewards, grpo", None)
     assert results["findings"] == []
     assert "four findings" not in render_page(results, draw_arms(results))
 
@@ -89,14 +94,32 @@ def test_arms_held_to_another_algorithm_say_nothing_of_the_papers_findings(made_
     names |= {"no_answer": "no_answer_reinforce_pp", "sft": "sft"}
     tables = [table.assign(arm=table["arm"].map(names)) for table in (predictions, histories)]
     ablation = AblationParams(settings=["full", "no_answer"], algorithms=["grpo", "reinforce_pp"])
-    results = assemble(*tables, arms_of(ablation, RlParams()), bootstrap_samples=200, seed=0)
+    results = assemble(*tables, arms_of(ablation, RlParams()))
     assert results["arms"]["no_answer_reinforce_pp"]["against_full"]["difference"] < -0.3
     assert results["findings"] == []
 
 
+def test_an_arm_that_is_called_full_but_is_not_the_papers_has_no_number_of_the_papers(made_up):
+    mine = RlParams(reward=RewardParams(weights=RewardWeights(answer=3.0)))
+    lines = ablation_table(assemble(*made_up, arms_of(AblationParams(), mine))).lines
+    assert [(line.label, line.cells[0].value, line.cells[1].value is None) for line in (lines[0], lines[4])] == [
+        ("all five rewards", 0.8140, True),
+        ("full", None, False),
+    ]
+    no_answer = next(line for line in lines if line.label.startswith("without answer reward"))
+    assert no_answer.cells[1].value is not None  # λ3 = 0 is the paper's row, whatever it was before
+
+
+def test_one_problem_gives_no_interval_and_no_verdict(made_up):
+    tables = [table[table["uid"] == "test/0000"] if "uid" in table else table for table in made_up]
+    results = assemble(*tables, arms_of(AblationParams(), RlParams()))
+    assert results["arms"]["no_answer"]["against_full"] is None
+    assert {finding["reproduces"] for finding in results["findings"]} == {None}
+
+
 def test_one_seed_has_no_interval(made_up):
     predictions, histories = (table[table["seed"] == 0] for table in made_up)
-    results = assemble(predictions, histories, arms_of(AblationParams(), RlParams()), bootstrap_samples=200, seed=0)
+    results = assemble(predictions, histories, arms_of(AblationParams(), RlParams()))
     assert results["arms"]["full"]["ci95"] is None
     assert "<svg" in draw_arms(results) and "seed 0" in render_page(results, draw_arms(results))
     assert long_table(results).query("seed == 'mean'")["low"].isna().all()

@@ -3,11 +3,14 @@
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from soundmind_pipeline.code_files import code_files
+from soundmind_pipeline.evaluation.ablation import trials
 from soundmind_pipeline.evaluation.ablation.arms import arms_of
 from soundmind_pipeline.evaluation.ablation.params import AblationParams
 from soundmind_pipeline.evaluation.ablation.trials import TrialInputs, run_all
@@ -200,13 +203,42 @@ def test_other_problems_data_or_an_order_to_start_anew_train_all(straight, input
     assert trained.calls == ["full seed 0"] * 3
 
 
+@pytest.mark.parametrize("changed", ["code", "torch", "deepspeed"])
+def test_other_code_or_another_library_trains_and_answers_anew(
+    straight, inputs, trained, tmp_path, monkeypatch, changed
+):
+    work = shutil.copytree(straight[0], tmp_path / "work")
+    made = trials.made_with(trials._CODE, trials._LIBRARIES, Path(trials.__file__).parents[3])
+    monkeypatch.setattr(trials, "made_with", lambda *asked, **source: made | {changed: "other"})
+    monkeypatch.setattr(trials, "_code", trials._code.__wrapped__)
+    run(inputs, work, ABLATION.model_copy(update={"settings": ("full",), "seeds": (0,)}))
+    assert trained.calls == ["full seed 0"]
+    assert len(list(work.glob("sft-*"))) == 2
+
+
+def test_the_code_is_that_of_training_answers_and_marks():
+    source = Path(trials.__file__).parents[3]
+    files = {file.as_posix() for file in code_files(trials._CODE, source)}
+    for decisive in ("training/reinforce/advantages", "policy/rollout/decoder", "rewards/scorer", "evaluation/marking"):
+        assert f"src/soundmind_pipeline/{decisive}.py" in files
+    assert not any("ablation" in file or "report" in file for file in files)
+
+
+def test_starting_anew_asks_the_sft_policy_too(straight, inputs, tmp_path, monkeypatch):
+    work = shutil.copytree(straight[0], tmp_path / "work")
+    answer, answered = Examiner._answer, []
+    monkeypatch.setattr(Examiner, "_answer", lambda self, *asked: answered.append(self.name) or answer(self, *asked))
+    run(inputs, work, ABLATION.model_copy(update={"settings": ("full",), "seeds": (0,), "resume": False}))
+    assert answered == ["sft", "sft", "full", "full"]
+
+
 def test_rewards_that_cannot_be_earned_are_told(inputs, tmp_path, straight, caplog):
     work = shutil.copytree(straight[0], tmp_path / "work")
     run(inputs, work)
     assert "Rollouts are not spoken: the audio rewards of full, no_answer are never paid." in caplog.text
 
 
-def test_an_error_ends_the_child_with_it(inputs, trained, tmp_path):
+def test_an_error_ends_the_child_with_it(inputs, trained, tmp_path, caplog):
     endings = {}
 
     class Sink(ListSink):
@@ -224,3 +256,4 @@ def test_an_error_ends_the_child_with_it(inputs, trained, tmp_path):
     with pytest.raises(RuntimeError):
         run(inputs, tmp_path, sink=Sink())
     assert endings == {"full seed 0": "done", "no_answer seed 0": "failed"}
+    assert "no_answer seed 0 failed; what is finished is kept" in caplog.text

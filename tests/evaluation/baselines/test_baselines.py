@@ -2,7 +2,9 @@
 
 import base64
 import io
+import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,12 @@ from safetensors.torch import load_file, save_file
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.answer_store import AnswerStore
 from soundmind_pipeline.evaluation.baselines import cascade, transformers
-from soundmind_pipeline.evaluation.baselines.params import BaselinesParams, CascadeParams, TransformersBaseline
+from soundmind_pipeline.evaluation.baselines.params import (
+    BaselinesParams,
+    CascadeParams,
+    EndpointBaseline,
+    TransformersBaseline,
+)
 from soundmind_pipeline.evaluation.baselines.run import baseline_predictions
 from soundmind_pipeline.evaluation.params import EvaluationParams
 from soundmind_pipeline.evaluation.predict import load_examiner
@@ -253,6 +260,39 @@ def test_a_model_that_is_not_there_is_one_message(few, examiner, speech, tmp_pat
         baseline_predictions(
             few, few, speech, lambda: examiner, tmp_path / "work", BaselinesParams(**ALONE, models=(model,))
         )
+
+
+def test_a_model_that_lacks_weights_is_no_baseline(few, examiner, speech, tmp_path, qwen2_audio):
+    folder = shutil.copytree(qwen2_audio, tmp_path / "holed")
+    tensors = load_file(folder / "model.safetensors")
+    del tensors[next(name for name in tensors if "down_proj" in name)]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    model = {"kind": "transformers", "name": "holed", "model": str(folder), "max_new_tokens": 4}
+    with pytest.raises(SoundmindError, match=r"lack 1 tensors .*down_proj"):
+        baseline_predictions(
+            few, few, speech, lambda: examiner, tmp_path / "work", BaselinesParams(**ALONE, models=(model,))
+        )
+
+
+def test_code_that_comes_with_a_model_is_not_run(few, examiner, speech, tmp_path, qwen2_audio):
+    folder = shutil.copytree(qwen2_audio, tmp_path / "coded")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "model_type": "mine",
+        "auto_map": {"AutoConfig": "mine.Config", "AutoModelForMultimodalLM": "mine.Model"},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "mine.py").write_text("raise AssertionError('the code was run')")
+    model = {"kind": "transformers", "name": "coded", "model": str(folder), "max_new_tokens": 4}
+    with pytest.raises(SoundmindError, match="contains custom code"):
+        baseline_predictions(
+            few, few, speech, lambda: examiner, tmp_path / "work", BaselinesParams(**ALONE, models=(model,))
+        )
+
+
+def test_an_endpoint_that_is_named_in_part_is_asked_greedily_too():
+    asked = EndpointBaseline(kind="endpoint", name="a", endpoint={"base_url": "http://localhost:1/v1", "model": "m"})
+    assert (asked.endpoint.model, asked.endpoint.temperature, asked.endpoint.top_p) == ("m", 0.0, None)
 
 
 @pytest.mark.parametrize("name", ["a", "rl", "cascade: tiny.en + rl"])

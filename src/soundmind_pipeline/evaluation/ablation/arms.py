@@ -65,11 +65,11 @@ def arms_of(ablation: AblationParams, rl: RlParams) -> list[Arm]:
             params = _params(setting, algorithm, ablation, rl)
             several = len(algorithms) > 1
             row = _table_7_row(params.reward.weights)
-            label = ABLATION[row][0] if row else setting.replace("_", " ")
+            what, opening, weights = (ABLATION[row][0] if row else setting.replace("_", " ")).partition(" (")
             arms.append(
                 Arm(
                     name=f"{setting}_{algorithm}" if several else setting,
-                    label=f"{label}, {algorithm}" if several else label,
+                    label=f"{what}{f', {algorithm}' if several else ''}{opening}{weights}",
                     setting=setting,
                     params=params,
                     row=row if algorithm == PAPER_ALGORITHM else None,

@@ -45,10 +45,13 @@ class AblationParams(Params):
     """Held-out problems that each policy answers, the first of the split; null: all of them."""
 
     resume: bool = True
-    """Keep what an interrupted or earlier ablation has finished under the same parameters; false starts anew."""
+    """Keep what an interrupted or earlier ablation has finished with the same parameters, data and code; false starts
+    anew."""
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
+        if "sft" in self.weights:
+            raise ValueError("weights.sft: this name is that of the policy that every setting starts from")
         for name, weights in self.weights.items():
             for term in sorted(set(weights) - set(RewardWeights.model_fields)):
                 raise ValueError(f"weights.{name}.{term}: the terms are {', '.join(RewardWeights.model_fields)}")
@@ -60,6 +63,8 @@ class AblationParams(Params):
     @model_validator(mode="after")
     def _overrides_fit(self) -> Self:
         """Unknown keys of `rl` must not wait for the first training."""
+        if "seed" in self.rl:
+            raise ValueError("rl.seed: has no effect here, give `seeds`")
         try:
             RlParams.model_validate(merged(RlParams().model_dump(), self.rl))
         except ValidationError as error:

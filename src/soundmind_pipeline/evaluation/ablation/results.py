@@ -8,7 +8,7 @@ import pandas as pd
 
 from soundmind_pipeline.evaluation.ablation.arms import FULL, Arm
 from soundmind_pipeline.evaluation.ablation.findings import judge
-from soundmind_pipeline.evaluation.ablation.statistics import clustered_difference, t_interval
+from soundmind_pipeline.evaluation.ablation.statistics import crossed_difference, t_interval
 from soundmind_pipeline.evaluation.ablation.trials import START
 from soundmind_pipeline.evaluation.metrics import accuracy, headline, summarise
 from soundmind_pipeline.evaluation.paper import RESULTS
@@ -19,9 +19,7 @@ _HISTORY: Final = ("reward/total", "reward/accuracy", "policy/kl", "policy/entro
 _LAST_ROUNDS: Final = 5
 
 
-def assemble(
-    predictions: pd.DataFrame, histories: pd.DataFrame, arms: Sequence[Arm], bootstrap_samples: int, seed: int
-) -> dict[str, Any]:
+def assemble(predictions: pd.DataFrame, histories: pd.DataFrame, arms: Sequence[Arm]) -> dict[str, Any]:
     """Everything ``ablation.json`` holds.
 
     Args:
@@ -29,15 +27,14 @@ def assemble(
             :func:`~soundmind_pipeline.evaluation.ablation.trials.run_all` gives them.
         histories: Metrics of all trainings.
         arms: What was compared.
-        bootstrap_samples: Bootstrap samples behind the intervals of differences.
-        seed: Seed of the bootstrap.
 
     Returns:
         ``problems``; ``start.<setting>``: the SFT policy, with the paper's ``paper``; ``arms.<name>``: ``label``,
-        ``weights``, ``algorithm``, ``spoken`` (whether speech was rewarded), ``paper``, ``seeds.<seed>`` (a cell a
-        setting, and ``history``), ``mean.<setting>`` over seeds with Student's ``ci95`` (None for one seed), ``ci95``
-        of audio → text, and ``against_full`` (``difference``, ``ci95``, ``p``, ``by_seed``; None for the full arm
-        itself, and where there is none); ``findings``: see
+        ``weights``, ``algorithm``, ``spoken`` (whether speech was rewarded), ``row`` of the paper's table 7 (None where
+        it repeats none) and its ``paper``, ``seeds.<seed>`` (a cell a setting, and ``history``), ``mean.<setting>``
+        over seeds with Student's ``ci95`` (None for one seed), ``ci95`` of audio → text, and ``against_full``
+        (``difference``, ``ci95``, ``p``, ``by_seed``; None for the full arm itself, where there is none, and with a
+        single problem); ``findings``: see
         :func:`~soundmind_pipeline.evaluation.ablation.findings.judge`.
     """
     reference = next((arm.name for arm in arms if arm.setting == FULL), None)
@@ -46,8 +43,8 @@ def assemble(
     for arm in arms:
         rows = predictions[predictions["arm"] == arm.name]
         against = None
-        if reference is not None and arm.name != reference:
-            against = _compare(right[arm.name], right[reference], bootstrap_samples, seed)
+        if reference is not None and arm.name != reference and right[reference].shape[1] > 1:
+            against = _compare(right[arm.name], right[reference])
         document[arm.name] = _arm(arm, rows, histories[histories["arm"] == arm.name], against)
     repeated = {arm.row: arm.name for arm in arms if arm.row}
     if repeated.get(FULL) != reference:
@@ -70,8 +67,8 @@ def _right_answers(predictions: pd.DataFrame) -> dict[str, np.ndarray]:
     }
 
 
-def _compare(one: np.ndarray, other: np.ndarray, samples: int, seed: int) -> dict[str, Any]:
-    test = clustered_difference(one, other, samples, seed)
+def _compare(one: np.ndarray, other: np.ndarray) -> dict[str, Any]:
+    test = crossed_difference(one, other)
     return {
         "difference": test.difference,
         "ci95": [test.low, test.high],
@@ -91,6 +88,7 @@ def _arm(arm: Arm, rows: pd.DataFrame, histories: pd.DataFrame, against: Mapping
         "weights": arm.weights.model_dump(),
         "algorithm": arm.algorithm,
         "spoken": arm.params.speaks,
+        "row": arm.row,
         "paper": arm.paper,
         "seeds": seeds,
         "mean": mean,

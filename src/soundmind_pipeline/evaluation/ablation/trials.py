@@ -1,5 +1,6 @@
 """Training and examining every arm with every seed, in folders that an interrupted ablation goes on from."""
 
+import functools
 import hashlib
 import json
 import logging
@@ -13,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from soundmind_pipeline.code_files import made_with
 from soundmind_pipeline.evaluation.ablation.arms import Arm
 from soundmind_pipeline.evaluation.ablation.params import AblationParams
 from soundmind_pipeline.evaluation.answer_store import AnswerStore
@@ -36,6 +38,9 @@ EXAMINED: Final = ("audio_to_text", "text_to_text")
 _ANSWERS_DEPEND_ON: Final = {
     "split", "exclude_label_conflicts", "exclude_leaks", "max_new_tokens", "batch_rows", "dtype",
 }  # fmt: skip
+_CODE: Final = ("soundmind_pipeline.training.reinforce.trainer", "soundmind_pipeline.evaluation.predict")
+"""Modules that, with what they import, decide on a trial's outcome."""
+_LIBRARIES: Final = ("torch", "transformers", "peft", "deepspeed")
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class TrialInputs:
         whole = fingerprint(RlParams(), self.sft_policy.path, self.index, 1, self.deepspeed)
         kept = {name: value for name, value in whole.items() if name.startswith(("deepspeed.", "upstream", "sample"))}
         answers = self.evaluation.model_dump(mode="json", include={*_ANSWERS_DEPEND_ON, "max_problems"})
-        return kept | {f"evaluation.{name}": repr(value) for name, value in answers.items()}
+        return kept | _code() | {f"evaluation.{name}": repr(value) for name, value in answers.items()}
 
 
 @dataclass(frozen=True)
@@ -117,11 +122,15 @@ def run_all(
     finished = [trial.name for trial in trials if trial.predictions.exists()]
     if finished:
         logger.info("%d of %d trials are finished already: %s.", len(finished), len(trials), ", ".join(finished))
-    predictions = [_start(arms[0], inputs, shared, work)]
+    predictions = [_start(arms[0], inputs, shared, work, ablation.resume)]
     histories, spent = [], []
     for number, trial in enumerate(trials, 1):
         was_finished, started = trial.predictions.exists(), time.monotonic()
-        answers, history = _run(trial, inputs, sink)
+        try:
+            answers, history = _run(trial, inputs, sink)
+        except Exception:
+            logger.error("%s failed; what is finished is kept, the same command goes on with this trial.", trial.name)
+            raise
         predictions.append(_marked(answers, trial.arm.name, trial.params.seed))
         histories.append(_marked(history, trial.arm.name, trial.params.seed))
         if not was_finished:
@@ -145,6 +154,12 @@ def _trial(arm: Arm, seed: int, shared: Mapping[str, str], work: Path) -> Trial:
     processes = {"launcher.processes": str(params.launcher.processes)}
     digest = _digest({**shared, **decisive_parameters(params), **processes})
     return Trial(arm, params, digest, work / f"{arm.name}-seed{seed}-{digest}")
+
+
+@functools.cache  # what this process has loaded stays as it was
+def _code() -> dict[str, str]:
+    made = made_with(_CODE, _LIBRARIES, source=Path(__file__).parents[3])
+    return {f"made with {name}": value for name, value in made.items()}
 
 
 def _digest(identity: Mapping[str, str]) -> str:
@@ -201,10 +216,12 @@ def _train(trial: Trial, inputs: TrialInputs, child: MetricSink) -> None:
         history.to_csv(temporary, index=False)
 
 
-def _start(arm: Arm, inputs: TrialInputs, shared: Mapping[str, str], work: Path) -> pd.DataFrame:
+def _start(arm: Arm, inputs: TrialInputs, shared: Mapping[str, str], work: Path, resume: bool) -> pd.DataFrame:
     """Answers of the SFT policy, kept like those of a trial."""
     asked = {"instruction": arm.params.instruction, "reward": _marking(arm.params).model_dump_json()}
     path = work / f"{START}-{_digest({**shared, **asked})}" / "predictions.parquet"
+    if not resume:
+        shutil.rmtree(path.parent, ignore_errors=True)
     if not path.exists():
         with atomic_path(path) as temporary:
             _examine(START, inputs.sft_policy, arm.params, inputs, path.parent).to_parquet(temporary, index=False)

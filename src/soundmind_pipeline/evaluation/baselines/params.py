@@ -42,21 +42,33 @@ class ModelBaseline(Params):
     """What it is told to do and how to answer; the scorer reads its answers in the style of `rl.reward`."""
 
 
+class AskedEndpointParams(EndpointParams):
+    """An endpoint that answers problems: greedily, and OpenAI's unless another is named."""
+
+    base_url: str = "https://api.openai.com/v1"
+    """Address up to, not including, `/chat/completions`; a key does not belong in it."""
+    model: str = Field(default="gpt-4o-audio-preview", min_length=1)
+    """The model's name at the endpoint."""
+    api_key_env: str | None = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key, never the key itself; null for a server without keys."""
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
+    """Sampling temperature, 0 for greedy answers as the policies give; null leaves it to the server."""
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    """Nucleus sampling; null leaves it to the server."""
+    max_tokens: int = Field(default=4096, ge=1)
+    """Longest reply in tokens, reasoning included; what the token budget reserves for a request."""
+    token_limit_key: Literal["max_tokens", "max_completion_tokens"] = "max_completion_tokens"
+    """Under which name the server takes `max_tokens`."""
+
+
 class EndpointBaseline(ModelBaseline):
     """A model behind an endpoint that speaks OpenAI's protocol (extra `teacher`); audio goes as `input_audio`, WAV."""
 
     kind: Literal["endpoint"]
     """Says which of the two this is."""
-    endpoint: EndpointParams = EndpointParams(
-        base_url="https://api.openai.com/v1",
-        model="gpt-4o-audio-preview",
-        api_key_env="OPENAI_API_KEY",
-        temperature=0.0,
-        top_p=None,
-        max_tokens=4096,
-        token_limit_key="max_completion_tokens",
-    )
-    """Address, model, key variable, budget. Replies are kept: no run pays for one twice."""
+    endpoint: AskedEndpointParams = AskedEndpointParams()
+    """Address, model, key variable, budget (which counts the tokens of all endpoint baselines together). Replies are
+    kept: no run pays for one twice."""
 
 
 class TransformersBaseline(ModelBaseline):
@@ -65,7 +77,7 @@ class TransformersBaseline(ModelBaseline):
     kind: Literal["transformers"]
     """Says which of the two this is."""
     model: str
-    """Folder or hub id, such as Qwen/Qwen2-Audio-7B-Instruct."""
+    """Folder or hub id, such as Qwen/Qwen2-Audio-7B-Instruct; code from the hub is never run."""
     device: str | None = None
     """Where it runs: `cpu`, `cuda`, `cuda:1`; null for CUDA where there is one, else the CPU."""
     dtype: Literal["float32", "bfloat16"] = "float32"

@@ -22,7 +22,7 @@ def is_policy(model: str) -> bool:
     if (Path(model) / "adapter_config.json").is_file():
         return True
     try:
-        kind = AutoConfig.from_pretrained(model).model_type
+        kind = AutoConfig.from_pretrained(model, trust_remote_code=False).model_type
     except (OSError, ValueError, KeyError):
         return False  # whoever loads it says what is wrong with it
     return str(kind).startswith("qwen2_5_omni")

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from tqdm import tqdm
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.baselines.params import HeardOrRead, TransformersBaseline
-from soundmind_pipeline.policy.folder import ModelFolder
+from soundmind_pipeline.policy.folder import ModelFolder, load_weights
 
 
 def ask_transformers(
@@ -82,13 +83,14 @@ class _Model:
     """
 
     def __init__(self, params: TransformersBaseline) -> None:
-        import torch
         from transformers import AutoModelForMultimodalLM, AutoProcessor
 
         self._params, self._device = params, _device(params)
         try:
-            self._processor = AutoProcessor.from_pretrained(params.model)
-            model = AutoModelForMultimodalLM.from_pretrained(params.model, dtype=getattr(torch, params.dtype))
+            # Left out, transformers would ask at the terminal whether to run the hub's code.
+            self._processor = AutoProcessor.from_pretrained(params.model, trust_remote_code=False)
+            load = partial(AutoModelForMultimodalLM.from_pretrained, trust_remote_code=False)
+            model = load_weights(load, Path(params.model), params.dtype)
         except (OSError, ValueError, KeyError, ImportError) as error:
             raise SoundmindError(
                 f"evaluation.baselines.models: {params.name}: {params.model} cannot be loaded: {error}",
@@ -112,7 +114,7 @@ class _Model:
         ]
         inputs = self._processor.apply_chat_template(
             chat, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-        ).to(self._device)
+        ).to(self._device, dtype=self._model.dtype)  # of the floating-point inputs: the features
         with torch.inference_mode():
             tokens = self._model.generate(**inputs, max_new_tokens=self._params.max_new_tokens, do_sample=False)
         new = tokens[0, inputs["input_ids"].shape[1] :]

@@ -47,7 +47,6 @@ def report_ablation(
     live_metrics: RunSink,
     ablation: AblationParams,
     rl: RlParams,
-    evaluation: EvaluationParams,
 ) -> tuple[dict[str, Any], str, str, str, str]:
     """``ablation.json``, the table as CSV, the figure, the page, and table 7 in LaTeX."""
     from soundmind_pipeline.evaluation.ablation.arms import arms_of
@@ -58,7 +57,7 @@ def report_ablation(
     from soundmind_pipeline.evaluation.paper_tables import ablation_table
     from soundmind_pipeline.evaluation.table_formats import to_latex
 
-    results = assemble(predictions, histories, arms_of(ablation, rl), evaluation.bootstrap_samples, evaluation.seed)
+    results = assemble(predictions, histories, arms_of(ablation, rl))
     live_metrics.log(0, parent_metrics(results))
     drawn = draw_arms(results)
     table, latex = long_table(results).to_csv(index=False), to_latex(ablation_table(results))
