@@ -7,7 +7,6 @@ keep, and hashing and caching a 7B policy takes minutes.
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,12 +80,8 @@ def refusals(stages: Iterable[str], project: Path, dag: Pipeline, configuration:
             refused[stage] = f"rests on {below[-1]}"
         elif reason := _difference(record, stage_recipe(stage, nodes, configuration, project), configuration):
             refused[stage] = reason
-        elif newer := [upstream for upstream in above if _finished(records.read(upstream)) > _finished(record)]:
-            refused[stage] = f"is older than {newer[-1]}, which it is made from"
-        elif changed := _newer_files(nodes, configuration["catalog"], project, _finished(record)):
-            refused[stage] = f"is older than {changed.relative_to(project)}"
         elif phrases := file_changes(record.artifacts.values(), hashes):
-            refused[stage] = f"is not what it was: {next(iter(phrases.values()))}"
+            refused[stage] = f"is stale: {next(iter(phrases.values()))}"
     return refused
 
 
@@ -102,16 +97,3 @@ def _difference(record: StageRecord, now: Mapping[str, str], configuration: Mapp
     if values:
         return f"was built with {', '.join(values)}"
     return f"was built with other {' and '.join(different)}"
-
-
-def _finished(record: StageRecord | None) -> datetime:
-    return datetime.fromisoformat(record.finished) if record else datetime.min.astimezone()
-
-
-def _newer_files(nodes: Pipeline, catalog: Mapping[str, Any], project: Path, moment: datetime) -> Path | None:
-    """A raw file that changed after ``moment``; what stages make is covered by their records."""
-    raw = [
-        catalog[name]["filepath"] for name in nodes.inputs() if "01_raw" in catalog.get(name, {}).get("filepath", "")
-    ]
-    files = (file for folder in raw for file in (project / folder).rglob("*") if file.is_file())
-    return next((file for file in files if file.stat().st_mtime > moment.timestamp()), None)

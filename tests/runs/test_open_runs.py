@@ -14,7 +14,7 @@ from soundmind_pipeline.runs.open_runs import OpenRuns
 runs = OpenRuns(Path(sys.argv[1]))
 runs.open(sys.argv[2])
 print("open", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 TAKES_OVER = """
 import sys
@@ -57,7 +57,9 @@ def test_a_run_is_left_open_once_its_process_is_killed(tmp_path, feeding):
 
 
 def test_one_process_alone_takes_over(tmp_path, feeding):
-    feeding("left").kill()
+    killed = feeding("left")
+    killed.kill()
+    killed.wait()
     command = [sys.executable, "-c", TAKES_OVER, str(tmp_path)]
     takers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     taken = [taker.stdout.readline().strip() for taker in takers]  # all of them are alive until here

@@ -3,6 +3,7 @@
 import logging
 import time
 import uuid
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -20,6 +21,7 @@ from soundmind_pipeline.lineage.hashes import Hashes
 from soundmind_pipeline.lineage.journal import Journal, agreed_recipe, tool_versions
 from soundmind_pipeline.lineage.staleness import stage_changes, warnings_about
 from soundmind_pipeline.recipes import stage_recipe
+from soundmind_pipeline.runs.stage_locks import locked_stages
 from soundmind_pipeline.session import StageRunner, parameters_of, stages_above, stages_of, whole_dag
 from soundmind_pipeline.stages import STAGES, Artifact, Origin, StageRecord, StageRecords
 
@@ -39,6 +41,9 @@ class StageHooks:
     run_name: str | None = None
     """Its name."""
 
+    def __init__(self) -> None:
+        self._locks = ExitStack()
+
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Learn where the records stand and which parameters are in force."""
@@ -57,6 +62,8 @@ class StageHooks:
         """Work out which nodes complete which stage, and which lineage this run continues."""
         if run_params.get("only_missing_outputs"):
             pipeline = StageRunner().missing_part(pipeline, catalog)
+        locks = locked_stages(self.records.folder / ".locks", stages_of(pipeline), stages_above(pipeline))
+        self._locks.enter_context(locks)
         self._remaining: dict[str, set[str]] = {}
         self._partial: set[str] = set()
         self._started: dict[str, float] = {}
@@ -85,6 +92,16 @@ class StageHooks:
     def begun(self) -> frozenset[str]:
         """The stages that this run did anything for."""
         return frozenset(self._announced)
+
+    @hook_impl(trylast=True)
+    def after_pipeline_run(self) -> None:
+        """Let other runs at the stages."""
+        self._locks.close()
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self) -> None:
+        """Let other runs at the stages."""
+        self._locks.close()
 
     @hook_impl
     def before_dataset_loaded(self, node: Node) -> None:
