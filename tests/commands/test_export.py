@@ -16,6 +16,10 @@ def manifest(tmp_path):
     path = tmp_path / "data" / "03_primary" / "manifest.parquet"
     path.parent.mkdir(parents=True)
     rows.reindex(columns=list(SAMPLE_DTYPES)).astype(SAMPLE_DTYPES).to_parquet(path)
+    for env, data in (("base", "data"), ("smoke", "data/smoke")):
+        globals_file = tmp_path / "conf" / env / "globals.yml"
+        globals_file.parent.mkdir(parents=True)
+        globals_file.write_text(f"data: {data}\n")
     return path
 
 
@@ -27,6 +31,12 @@ def test_it_exports_the_projects_manifest(tmp_path, manifest):
         *("README.md", "SHA256SUMS", "dev.jsonl", "test.jsonl", "train.jsonl")
     ]
     assert "train 3" in " ".join(result.output.split()) and "0 sound files" in result.output
+
+
+def test_the_manifest_is_that_of_the_environment(tmp_path, manifest):
+    arguments = ["--out", str(tmp_path / "out"), "--format", "jsonl", "--project", str(tmp_path), "--env", "smoke"]
+    error = CliRunner().invoke(export, arguments).exception
+    assert isinstance(error, SoundmindError) and "data/smoke/03_primary/manifest.parquet: no such" in str(error)
 
 
 def test_it_is_a_command_of_soundmind():

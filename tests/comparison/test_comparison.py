@@ -83,6 +83,24 @@ def test_runs_on_other_problems_are_not_paired(store):
     cell = compare_runs(facts(store, "one", "other"))["accuracy"]["audio_to_text"][1]
     assert cell["accuracy"] == 1.0
     assert cell["paired"] is None
+    assert "other problems" in shown(facts(store, "one", "other"))
+
+
+def test_how_many_problems_both_answered_is_said():
+    runs = [RunFacts(str(n), str(n), "FINISHED", {}, {}, {}, answers=answers("+-" * n)) for n in (6, 3)]
+    assert compare_runs(runs)["accuracy"]["audio_to_text"][1]["paired"]["n"] == 6
+    assert "on 6 in common" in shown(runs)
+    assert "in common" not in shown([runs[1], runs[1]])
+
+
+def test_a_stage_that_one_run_alone_ran_is_no_difference():
+    everything = {"sft.lr": "1", "rl.seed": "0", "rl.steps": "3"}
+    whole = RunFacts("a", "whole", "FINISHED", {}, everything, {"soundmind.stages": "sft,rl"})
+    rl_alone = RunFacts("b", "rl", "FINISHED", {}, {"rl.seed": "5"}, {"soundmind.stages": "rl"})
+    assert compare_runs([whole, rl_alone])["parameters"] == {"rl.seed": ["0", "5"], "rl.steps": ["3", None]}
+    assert "whole  finished, ran sft, rl" in shown([whole, rl_alone])
+    evaluated = RunFacts("c", "evaluation", "FINISHED", {}, {"evaluation.seed": "0"}, {})
+    assert compare_runs([whole, evaluated])["parameters"] == {}
 
 
 def test_the_same_uids_of_other_data_are_other_problems():
@@ -96,16 +114,20 @@ def test_the_same_uids_of_other_data_are_other_problems():
     assert (same["paired"]["n"], same["paired"]["difference"]) == (3, 0.0)
 
 
+def shown(runs):
+    console = Console(record=True, width=500, file=io.StringIO())
+    show(console, compare_runs(runs))
+    return console.export_text()
+
+
 def test_names_are_shown_as_they_are():
     runs = [
         RunFacts(str(place), f"rl [smoke] {place}", "FINISHED", {}, {"rl.x": f"[b]{place}"}, {}) for place in range(28)
     ]
-    console = Console(record=True, width=500, file=io.StringIO())
-    show(console, compare_runs(runs))
-    shown = console.export_text()
-    assert "A  0  rl [smoke] 0  finished" in shown
-    assert "AB  27  rl [smoke] 27  finished" in shown
-    assert "[b]27" in shown
+    text = shown(runs)
+    assert "A  0  rl [smoke] 0  finished" in text
+    assert "AB  27  rl [smoke] 27  finished" in text
+    assert "[b]27" in text
 
 
 def test_a_run_that_failed_early_stands_beside_the_others(store):
@@ -148,18 +170,21 @@ def test_a_name_of_two_runs_is_refused(store):
 
 
 def test_the_command_prints_and_writes(store, monkeypatch):
-    project, _, _, _ = store
+    project, _, _, ids = store
     monkeypatch.chdir(project)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (project / "out").mkdir()
+    (project / "out" / "mine.txt").write_text("of the user's own")
     done = CliRunner().invoke(compare, ["one", "two", "--out", "out"])
     assert done.exit_code == 0, done.output
-    for shown in ("20.0 [6, 51]", "+70.0*", "rl.algorithm.kl_beta"):
-        assert shown in done.output
+    for words in ("20.0 [6, 51]", "+70.0*", "rl.algorithm.kl_beta"):
+        assert words in done.output
     written = {path.name for path in (project / "out").iterdir()}
-    assert written == {"comparison.json", "comparison.csv", "accuracy.svg", "curves.svg"}
+    assert written == {"mine.txt", "comparison.json", "comparison.csv", "accuracy.svg", "curves.svg"}
     stored = json.loads((project / "out" / "comparison.json").read_text())
     table = pd.read_csv(project / "out" / "comparison.csv")
     difference = table[table["kind"] == "difference to the first"].iloc[0]
+    assert difference["run_id"] == ids["two"]
     assert float(difference["value"]) == stored["accuracy"]["audio_to_text"][1]["paired"]["difference"]
     assert "two" in (project / "out" / "accuracy.svg").read_text()
 

@@ -1,16 +1,22 @@
 """A policy's way into the registry and back out of it."""
 
 import base64
+import os
+import re
+import shutil
+import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 import soundmind_pipeline
 from soundmind_pipeline.code_files import code_files
 from soundmind_pipeline.policy.folder import ModelFolder
-from soundmind_pipeline.serving.package import CODE
+from soundmind_pipeline.serving.package import CODE, pack_model
 from soundmind_pipeline.serving.registry import Candidate, policy_digest, register, version_of
 
 CONFIG = {"instruction": "does it follow?", "style": "think", "max_new_tokens": 5, "dtype": "float32"}
@@ -84,6 +90,8 @@ def test_the_model_answers_by_path_by_bytes_and_in_writing(store, adapter, wav):
     ) as error:
         model.predict(pd.DataFrame([{"audio": "none.wav"}]))
     assert error.value.get_http_status_code() == 400
+    with pytest.raises(mlflow.exceptions.MlflowException, match="the columns audio, question"):
+        model.predict(pd.DataFrame([{"wav": str(wav)}]))
     assert model.metadata.get_input_schema().input_names() == ["audio", "question"]
     assert model.input_example["question"].tolist() == EXAMPLE["question"].tolist()
 
@@ -93,6 +101,63 @@ def test_the_model_brings_the_code_that_it_needs():
     needed = code_files(["soundmind_pipeline.serving.model"], source)
     inside = {path.relative_to("src/soundmind_pipeline").parts[0] for path in needed}
     assert inside <= set(CODE), "serving/package.py: CODE"
+
+
+ASKS = """
+import sys, mlflow, pandas
+model = mlflow.pyfunc.load_model(sys.argv[1])
+print(model.predict(pandas.DataFrame([{"audio": sys.argv[2]}]))["response"][0])
+"""
+
+
+def installed_with(requirements, folder):
+    """Link the packages that ``requirements`` names, and what they require in turn, into a folder of their own."""
+    queue, known = [line.partition("==")[0] for line in requirements], set()
+    while queue:
+        name = re.sub("[-_.]+", "-", queue.pop()).lower()
+        if name in known:
+            continue
+        known.add(name)
+        try:
+            package = distribution(name)
+        except PackageNotFoundError:  # for other machines than this one
+            continue
+        queue += [re.match(r"[\w.-]+", line)[0] for line in package.requires or [] if "extra ==" not in line]
+        for top in {file.parts[0] for file in package.files} - {"..", "__pycache__"}:
+            if not (folder / top).exists():
+                (folder / top).symlink_to(package.locate_file(top))
+
+
+@pytest.mark.slow
+def test_the_model_hears_where_nothing_is_installed_but_what_it_names(store, adapter, wav, tmp_path):
+    client, run_id, name = store
+    register(client, run_id, name, Candidate(adapter, None, CONFIG, EXAMPLE, {}), significance=0.05)
+    model = tmp_path / "elsewhere"
+    shutil.copytree(client.get_model_version(name, "1").source.removeprefix("file://"), model)
+    requirements = (model / "requirements.txt").read_text().splitlines()
+    assert not any("+" in line for line in requirements)  # builds of this machine, which no index has
+    (tmp_path / "packages").mkdir()
+    installed_with(requirements, tmp_path / "packages")
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", ASKS, str(model), str(wav)],  # -S: without this environment's packages
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path / "packages"), "OMP_NUM_THREADS": "1"},
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip()
+
+
+def test_weights_are_linked_while_the_model_is_packed(adapter, tmp_path):
+    out = tmp_path / "packed"
+    pack_model(adapter, out, "m-0", CONFIG, EXAMPLE, None)
+    packed = ModelFolder(out / "artifacts" / "policy")
+    assert (packed.base.path / "model.safetensors").samefile(adapter.base.path / "model.safetensors")
+    assert packed.checksums().keys() == adapter.checksums().keys()
+    pack_model(adapter.base, tmp_path / "whole", "m-0", CONFIG, EXAMPLE, None)
+    weights = tmp_path / "whole" / "artifacts" / "policy" / "model.safetensors"
+    assert weights.samefile(adapter.base.path / "model.safetensors")
+    size = yaml.safe_load((tmp_path / "whole" / "MLmodel").read_text())["model_size_bytes"]
+    assert size > weights.stat().st_size
 
 
 def test_a_hub_id_stays_a_hub_id(store, adapter):
@@ -109,7 +174,5 @@ def test_a_hub_id_stays_a_hub_id(store, adapter):
 
 
 def test_nothing_of_the_registry_is_imported_before_it_is_needed():
-    import subprocess
-
     code = "import sys, soundmind_pipeline.settings; sys.exit('torch' in sys.modules or 'mlflow.pyfunc' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

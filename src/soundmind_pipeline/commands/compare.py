@@ -16,12 +16,10 @@ DEFAULT_OUT = "data/08_reporting/comparison"
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="Also every run with this tag; repeatable.")
 @click.option(
     "--out",
-    default=DEFAULT_OUT,
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder for tables and plots.",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"Folder for tables and plots.  [default: {DEFAULT_OUT} of the project]",
 )
-def compare(runs: tuple[str, ...], tags: tuple[str, ...], out: Path) -> None:
+def compare(runs: tuple[str, ...], tags: tuple[str, ...], out: Path | None) -> None:
     """Compare RUNS (ids, beginnings of ids, or names) with the first of them.
 
     Prints accuracies with 95% intervals, paired differences on the same problems, and the parameters that differ;
@@ -34,26 +32,28 @@ def compare(runs: tuple[str, ...], tags: tuple[str, ...], out: Path) -> None:
     from soundmind_pipeline.comparison.figures import draw_accuracies, draw_curves
     from soundmind_pipeline.comparison.runs import fetch, find_runs
     from soundmind_pipeline.comparison.show import show
-    from soundmind_pipeline.files import atomic_directory
+    from soundmind_pipeline.files import atomic_path
     from soundmind_pipeline.tracking import open_experiment
 
     project = find_project()
     client, experiment = open_experiment(project)
     facts = [fetch(client, run) for run in find_runs(client, experiment, runs, dict(map(_tag, tags)))]
     comparison = compare_runs(facts)
-    figures = {
+    files = {
+        "comparison.json": json.dumps(comparison, indent=2) + "\n",
+        "comparison.csv": flat_rows(comparison).to_csv(index=False),
         "accuracy.svg": draw_accuracies(comparison) if comparison["accuracy"] else None,
         "curves.svg": draw_curves(facts),
     }
-    folder = project / out
-    with atomic_directory(folder) as temporary:
-        (temporary / "comparison.json").write_text(json.dumps(comparison, indent=2) + "\n", encoding="utf-8")
-        flat_rows(comparison).to_csv(temporary / "comparison.csv", index=False)
-        for name, text in figures.items():
-            if text is not None:
-                (temporary / name).write_text(text, encoding="utf-8")
+    folder = out or project / DEFAULT_OUT
+    for name, text in files.items():
+        if text is None:
+            (folder / name).unlink(missing_ok=True)  # of an earlier comparison
+            continue
+        with atomic_path(folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
     show(Console(), comparison)
-    click.echo(f"Written to {out}: comparison.json, comparison.csv and plots.")
+    click.echo(f"Written to {out or DEFAULT_OUT}: {', '.join(name for name, text in files.items() if text)}")
 
 
 def _tag(text: str) -> tuple[str, Any]:

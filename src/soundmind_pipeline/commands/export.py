@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from soundmind_pipeline.commands.project import find_project
+from soundmind_pipeline.commands.project import data_folder, find_project
 from soundmind_pipeline.errors import SoundmindError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from soundmind_pipeline.problems.export.dataset import Layout
 
-MANIFEST: Final = "data/03_primary/manifest.parquet"
+MANIFEST: Final = "03_primary/manifest.parquet"
 
 
 @click.command()
@@ -31,7 +31,8 @@ MANIFEST: Final = "data/03_primary/manifest.parquet"
 @click.option("--link/--copy", default=True, show_default=True, help="Hard-link the sound files, or copy them.")
 @click.option("--force", is_flag=True, help="Replace an earlier export.")
 @click.option("--license", "license_id", help="The hub's name of the licence on the card; else that of the sources.")
-@click.option("--manifest", type=click.Path(path_type=Path), help=f"Manifest to export.  [default: {MANIFEST}]")
+@click.option("--env", default="base", show_default=True, help="Environment of conf/ whose manifest is exported.")
+@click.option("--manifest", type=click.Path(path_type=Path), help="Another manifest.")
 @click.option(
     "--project",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -43,6 +44,7 @@ def export(
     link: bool,
     force: bool,
     license_id: str | None,
+    env: str,
     manifest: Path | None,
     project: Path | None,
 ) -> None:
@@ -55,7 +57,7 @@ def export(
 
     require_free(out, force)
     project = project or find_project()
-    rows = read_manifest(manifest or project / MANIFEST)
+    rows = read_manifest(manifest or data_folder(project, env) / MANIFEST)
     clips = export_dataset(rows, project, out, layout, link=link, force=force, license_id=license_id)
     _print_summary(rows, clips, out)
 

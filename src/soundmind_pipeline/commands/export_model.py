@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from soundmind_pipeline.commands.project import find_project, load_configuration
+from soundmind_pipeline.commands.project import data_folder, find_project
 from soundmind_pipeline.errors import SoundmindError
 
 FOLDERS = {"sft": "sft", "rl": "rl_policy"}
@@ -37,7 +37,7 @@ def export_model(
 
     _require_free(out, force)
     project = project or find_project()
-    data = project / _data_folder(project, env)
+    data = data_folder(project, env)
     source = ModelFolder(data / "06_models" / FOLDERS[policy])
     with atomic_directory(out) as temporary:
         if merged or not source.is_adapter:
@@ -60,7 +60,3 @@ def _require_free(out: Path, force: bool) -> None:
     if (out.exists() and not out.is_dir()) or (names and not (force and is_export)):
         what = "holds something that is no export of this command" if force else "is not empty"
         raise SoundmindError(f"{out}: {what}", "Give a new folder to --out, or --force to replace an earlier export.")
-
-
-def _data_folder(project: Path, env: str) -> str:
-    return str(load_configuration(project, env)["globals"]["data"])

@@ -37,6 +37,15 @@ def load_configuration(project: Path, env: str) -> Any:
     return OmegaConfigLoader(conf_source=str(project / "conf"), env=env, **LOADER_ARGUMENTS)
 
 
+def data_folder(project: Path, env: str) -> Path:
+    """Where an environment of the project has its data.
+
+    Raises:
+        SoundmindError: There is no such environment.
+    """
+    return project / str(load_configuration(project, env)["globals"]["data"])
+
+
 def write_or_check(path: Path, text: str, check: bool, command: str) -> bool:
     """Put a generated ``text`` into its file; with ``check`` only look whether it stands there.
 

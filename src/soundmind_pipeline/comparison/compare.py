@@ -1,6 +1,6 @@
 """What can be said of several runs: from their facts to one nested structure that is printed, drawn and written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -21,7 +21,13 @@ HEADLINES: Final = (
 """Last part of a metric's name under ``eval/<setting>/``, and what it is called."""
 PROBLEM: Final = ("uid", "question", "label")
 """Columns of the table of answers that tell which problem was asked."""
-_PLACES: Final = ("soundmind.git_dirty", "mlflow.source.git.commit", "soundmind.conf_hash", "soundmind.inputs_md5")
+_PLACES: Final = (
+    "soundmind.stages",
+    "soundmind.git_dirty",
+    "mlflow.source.git.commit",
+    "soundmind.conf_hash",
+    "soundmind.inputs_md5",
+)
 
 
 def compare_runs(runs: Sequence[RunFacts], seed: int = 0) -> dict[str, Any]:
@@ -35,7 +41,8 @@ def compare_runs(runs: Sequence[RunFacts], seed: int = 0) -> dict[str, Any]:
         ``runs``: id, name, status and origin of each. ``metrics``: name → one value a run, None where a run lacks it.
         ``accuracy``: setting → one cell a run: ``accuracy``, ``n``, Wilson ``ci95``, and but for the first ``paired``
         (difference to the first on the problems that both answered, 95% bootstrap interval over problems, exact McNemar
-        p); None where a run logged no table of answers. ``parameters``: key → values, where they differ.
+        p; None without such problems); None where a run logged no table of answers. ``parameters``: key → values, where
+        runs differ that ran its stage: what a run did not build it has no parameters of.
     """
     settings = [name for name in SETTING_NAMES if any(_right(run, name) is not None for run in runs)]
     return {
@@ -96,44 +103,38 @@ def _paired(first: "pd.Series[bool]", other: "pd.Series[bool]", seed: int) -> di
 
 
 def _differing(runs: Sequence[RunFacts]) -> dict[str, list[str | None]]:
-    keys = sorted(set().union(*(run.params for run in runs)))
-    values = {key: [run.params.get(key) for run in runs] for key in keys}
-    return {key: row for key, row in values.items() if len(set(row)) > 1}
+    blocks = [{key.partition(".")[0] for key in run.params} for run in runs]
+    differing = {}
+    for key in sorted(set().union(*(run.params for run in runs))):
+        ran = [run for run, known in zip(runs, blocks, strict=True) if key.partition(".")[0] in known]
+        if len({run.params.get(key) for run in ran}) > 1:
+            differing[key] = [run.params.get(key) for run in runs]
+    return differing
 
 
 def flat_rows(comparison: dict[str, Any]) -> pd.DataFrame:
-    """The comparison as a long table for spreadsheets: kind, name, run, value, low, high, p, n."""
-    names = [run["name"] for run in comparison["runs"]]
+    """The comparison as a long table for spreadsheets: kind, name, run_id, run, value, low, high, p, n."""
+    runs = comparison["runs"]
     rows: list[dict[str, Any]] = []
     for name, values in comparison["metrics"].items():
-        rows += [
-            {"kind": "metric", "name": name, "run": run, "value": value}
-            for run, value in zip(names, values, strict=True)
-        ]
+        rows += [_row("metric", name, run, value) for run, value in zip(runs, values, strict=True)]
     for setting, cells in comparison["accuracy"].items():
-        for run, cell in zip(names, cells, strict=True):
+        for run, cell in zip(runs, cells, strict=True):
             if cell is None:
                 continue
             rows.append(_row("accuracy", setting, run, cell["accuracy"], cell))
             if paired := cell.get("paired"):
                 rows.append(_row("difference to the first", setting, run, paired["difference"], paired))
     for key, values in comparison["parameters"].items():
-        rows += [
-            {"kind": "parameter", "name": key, "run": run, "value": value}
-            for run, value in zip(names, values, strict=True)
-        ]
-    return pd.DataFrame(rows, columns=["kind", "name", "run", "value", "low", "high", "p", "n"])
+        rows += [_row("parameter", key, run, value) for run, value in zip(runs, values, strict=True)]
+    return pd.DataFrame(rows, columns=["kind", "name", "run_id", "run", "value", "low", "high", "p", "n"])
 
 
-def _row(kind: str, name: str, run: str, value: float, cell: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    kind: str, name: str, run: Mapping[str, str], value: Any, cell: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    row = {"kind": kind, "name": name, "run_id": run["run_id"], "run": run["name"], "value": value}
+    if cell is None:
+        return row
     low, high = cell["ci95"]
-    return {
-        "kind": kind,
-        "name": name,
-        "run": run,
-        "value": value,
-        "low": low,
-        "high": high,
-        "p": cell.get("p"),
-        "n": cell["n"],
-    }
+    return row | {"low": low, "high": high, "p": cell.get("p"), "n": cell["n"]}

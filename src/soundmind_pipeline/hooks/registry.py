@@ -7,7 +7,7 @@ itself is asked, by the digest of the policy.
 
 import logging
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
@@ -22,6 +22,9 @@ from soundmind_pipeline.session import stages_of
 from soundmind_pipeline.stages import StageRecords
 from soundmind_pipeline.tracking import one_at_a_time, open_experiment
 from soundmind_pipeline.training.params import RlParams
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 logger = logging.getLogger("soundmind_pipeline")
 Block = TypeVar("Block", bound=Params)
@@ -55,13 +58,13 @@ class RegistryHooks:
     def register(self, catalog: CatalogProtocol) -> bool:
         """Register the policy in ``rl_policy``; False if the registry has it already."""
         from soundmind_pipeline.serving.candidate import prepare_candidate
-        from soundmind_pipeline.serving.registry import policy_digest, register, version_of
+        from soundmind_pipeline.serving.registry import policy_digest, register
 
         params = self._block("registration", RegistrationParams)
         policy = catalog.load("rl_policy")
         client, experiment = open_experiment(self._project)
-        if known := version_of(client, params.name, policy_digest(policy)):
-            logger.info("The policy is %s version %s already.", params.name, known.version)
+        digest = policy_digest(policy)
+        if _is_known(client, params.name, digest):
             return False
         candidate = prepare_candidate(
             policy,
@@ -71,10 +74,13 @@ class RegistryHooks:
             self._block("evaluation", EvaluationParams),
             params.problems,
             self._project,
+            catalog.load("evaluation_work"),
             {"soundmind.env": self._env, "soundmind.git_commit": git_commit(self._project) or ""},
         )
-        # Two that find no champion at the same time would both take its place.
+        # Two that find no champion at the same time would both take its place, two with one policy enter it twice.
         with one_at_a_time(self._project, "registry"):
+            if _is_known(client, params.name, digest):
+                return False
             register(client, self._run(client, experiment), params.name, candidate, params.significance)
         return True
 
@@ -94,3 +100,12 @@ class RegistryHooks:
 
     def _block(self, name: str, model: type[Block]) -> Block:
         return model.model_validate(self._parameters.get(name, {}))
+
+
+def _is_known(client: "MlflowClient", name: str, digest: str) -> bool:
+    """Whether the registry has the policy; says which version it is."""
+    from soundmind_pipeline.serving.registry import version_of
+
+    if known := version_of(client, name, digest):
+        logger.info("The policy is %s version %s already.", name, known.version)
+    return known is not None

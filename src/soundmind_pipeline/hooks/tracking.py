@@ -191,8 +191,9 @@ class TrackingHooks:
 
     @hook_impl(trylast=True)
     def after_pipeline_run(self, run_params: dict[str, Any]) -> None:
-        """Log stage times and the files people compare, the summary's additions included; end the run as FINISHED."""
-        seconds = StageRecords(self._reporting / "stages").seconds()
+        """Log the times of the run's stages and the files people compare, the summary's additions included; finish."""
+        records = filter(None, map(StageRecords(self._reporting / "stages").read, STAGES))
+        seconds = {record.stage: round(record.seconds, 2) for record in records if record.run_id == self.run_id}
         with _not_fatal("the end of the run, which the same command takes up again"):
             if self._sink:
                 self._sink.log(0, {f"seconds/{stage}": value for stage, value in seconds.items()})

@@ -29,7 +29,7 @@ def export_adapter(policy: ModelFolder, out: Path) -> None:
     base = policy.base
     shutil.copytree(policy.path, out, dirs_exist_ok=True)
     if base.path.is_dir():
-        shutil.copytree(base.path, out / BASE, copy_function=_link_or_copy)
+        shutil.copytree(base.path, out / BASE, copy_function=link_or_copy)
         rebase_adapter(ModelFolder(out), ModelFolder(out / BASE))
 
 
@@ -55,7 +55,8 @@ def _dtype_of(folder: ModelFolder) -> str:
     return str(document.get("dtype") or document.get("torch_dtype") or "float32")
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
+    """Hard-link a file, or copy it where it cannot be linked: as ``copy_function`` of :func:`shutil.copytree`."""
     try:
         os.link(source, target)
     except OSError:  # another disk, or a file system without links

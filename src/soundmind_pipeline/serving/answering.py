@@ -55,11 +55,14 @@ class Answerer:
     def __init__(
         self, policy: "ModelFolder", instruction: str, style: Literal["think", "plain"], max_new_tokens: int, dtype: str
     ) -> None:
+        import torch
+
         from soundmind_pipeline.policy.folder import load_policy
         from soundmind_pipeline.policy.prompts import PromptEncoder
         from soundmind_pipeline.policy.rollout.engine import SharedPrefixEngine
 
         loaded = load_policy(policy, dtype=dtype)
+        loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")  # as the evaluation does
         self._tokenizer = loaded.processor.tokenizer
         self._engine = SharedPrefixEngine(loaded.model, loaded.processor)
         self._encoder = PromptEncoder(loaded.processor, instruction)

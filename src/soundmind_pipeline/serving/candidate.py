@@ -28,6 +28,7 @@ def prepare_candidate(
     evaluation: EvaluationParams,
     problems: int | None,
     sounds: Path,
+    work: Path,
     tags: Mapping[str, str],
 ) -> Candidate:
     """The policy with its answers to spoken dev problems, in the way the evaluation asks the test problems.
@@ -40,6 +41,7 @@ def prepare_candidate(
         evaluation: Gives batch size, answer length, precision.
         problems: Number of dev problems; None takes all.
         sounds: What the paths of sound files in ``index`` are relative to.
+        work: Where answers are kept until all are given, so that a registration that is killed or fails goes on.
         tags: What else identifies the policy.
     """
     on_dev = evaluation.model_copy(update={"split": "dev", "max_problems": problems})
@@ -53,7 +55,7 @@ def prepare_candidate(
         "max_new_tokens": evaluation.max_new_tokens,
         "dtype": evaluation.dtype,
     }
-    answers = None if samples is None else _dev_answers(policy, samples, log_mels, rl, on_dev)
+    answers = None if samples is None else _dev_answers(policy, samples, log_mels, rl, on_dev, work)
     example = _example(index if samples is None else samples, sounds)
     return Candidate(policy, answers, config, example, tags)
 
@@ -64,12 +66,16 @@ def _dev_answers(
     log_mels: Mapping[str, np.ndarray],
     rl: RlParams,
     evaluation: EvaluationParams,
+    work: Path,
 ) -> pd.DataFrame:
+    from soundmind_pipeline.evaluation.answer_store import AnswerStore
     from soundmind_pipeline.evaluation.predict import cpu_threads, load_examiner
 
+    store = AnswerStore(work / "answers" / "registry")
     with cpu_threads(evaluation.threads):
-        examiner = load_examiner("rl", policy, rl.instruction, rl.reward, evaluation)
+        examiner = load_examiner("rl", policy, rl.instruction, rl.reward, evaluation, store)
         answers = examiner.predict(samples, log_mels, Condition("audio_to_text"))
+    store.forget_others()
     return answers[ANSWER_COLUMNS].assign(problem=problem_digests(samples).to_numpy())
 
 

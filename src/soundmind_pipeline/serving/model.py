@@ -29,6 +29,9 @@ class SpokenReasoner(PythonModel):
         Raises:
             MlflowException: A question cannot be answered; the server tells its client so with status 400.
         """
+        # MLflow drops columns that it does not know: rows of a misspelled one would be no questions at all.
+        if not {"audio", "question"} & set(model_input.columns):
+            raise MlflowException.invalid_parameter_value("A question has the columns audio, question, or both.")
         columns = [_texts(model_input, name) for name in ("audio", "question")]
         questions = [Question(audio, text) for audio, text in zip(*columns, strict=True)]
         try:

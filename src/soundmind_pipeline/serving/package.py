@@ -9,13 +9,13 @@ from typing import Any, Final
 import pandas as pd
 
 import soundmind_pipeline
-from soundmind_pipeline.policy.export import export_adapter
+from soundmind_pipeline.policy.export import export_adapter, link_or_copy
 from soundmind_pipeline.policy.folder import ModelFolder
 
 PACKAGE: Final = Path(soundmind_pipeline.__file__).parent
 REQUIREMENTS: Final = (
     "mlflow", "torch", "transformers", "peft", "accelerate", "safetensors", "tokenizers", "numpy", "pandas", "pydantic",
-    "soundfile", "soxr", "tqdm",
+    "librosa", "soundfile", "soxr", "tqdm",
 )  # fmt: skip
 CODE: Final = (
     "__init__.py",
@@ -45,7 +45,7 @@ def pack_model(
     Args:
         policy: An adapter, whose base goes with it if it is a local folder and stays a hub id if it is one; or a whole
             policy.
-        out: The new folder.
+        out: The new folder; on the disk of the policy its weights are linked, not copied.
         model_id: MLflow's id of the model.
         config: Arguments of :class:`~soundmind_pipeline.serving.answering.Answerer` beside the policy.
         example: Rows of the columns ``audio`` and ``question``.
@@ -56,13 +56,12 @@ def pack_model(
     from mlflow.types import ColSpec, Schema
 
     asked = Schema([ColSpec("string", name, required=False) for name in ("audio", "question")])
-    told = Schema([ColSpec("string", name) for name in ("response", "verdict", "reason")])
+    told = Schema([ColSpec("string", name, required=name == "response") for name in ("response", "verdict", "reason")])
+    model = Model(model_id=model_id)
     with TemporaryDirectory(prefix="soundmind-model-") as name:
         work = Path(name)
-        if policy.is_adapter:
-            export_adapter(policy, work / "policy")
-        else:
-            shutil.copytree(policy.path, work / "policy")
+        # MLflow would copy the weights, 20 GB for a 7B: it gets an empty folder, which they go into below.
+        (work / "policy").mkdir()
         artifacts = {"policy": str(work / "policy")}
         if dev_answers is not None:
             dev_answers.to_parquet(work / DEV_ANSWERS, index=False)
@@ -76,9 +75,17 @@ def pack_model(
             signature=ModelSignature(asked, told),
             input_example=example,
             model_config=config,
-            pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
-            mlflow_model=Model(model_id=model_id),
+            # Builds such as 2.13.0+cpu are on no package index; the plain version admits them.
+            pip_requirements=[f"{package}=={version(package).partition('+')[0]}" for package in REQUIREMENTS],
+            mlflow_model=model,
         )
+    inside = out / "artifacts" / "policy"
+    if policy.is_adapter:
+        export_adapter(policy, inside)
+    else:
+        shutil.copytree(policy.path, inside, copy_function=link_or_copy, dirs_exist_ok=True)
+    model.model_size_bytes = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    model.save(str(out / "MLmodel"))
 
 
 def _copy_code(target: Path) -> None:

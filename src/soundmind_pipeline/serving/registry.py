@@ -72,24 +72,28 @@ def register(client: "MlflowClient", run_id: str, name: str, candidate: Candidat
     Returns:
         What became of the alias, and why.
     """
-    champion = _champion(client, name)
-    decision = (
-        decide(candidate.dev_answers, _answers_of(client, champion), significance)
-        if champion
-        else Decision(True, "there was no champion before")
-    )
     accuracy = None if candidate.dev_answers is None else float(candidate.dev_answers["right"].mean())
     tags = {
         **candidate.tags,
         "soundmind.policy_digest": policy_digest(candidate.policy),
-        "soundmind.compared_with": f"version {champion.version}" if champion else "",
-        "soundmind.decision": decision.why,
         **({} if accuracy is None else {"soundmind.dev_accuracy": f"{accuracy:.4f}"}),
     }
     model = _log_model(client, run_id, name, candidate, tags)
     if accuracy is not None:
         client.log_metric(run_id, "registry/dev_accuracy", accuracy, model_id=model.model_id)
     _ensure_model(client, name)
+    # After the upload, which takes minutes for large policies: a server of many has no lock, and another may have
+    # become champion meanwhile.
+    champion = _champion(client, name)
+    decision = (
+        decide(candidate.dev_answers, _answers_of(client, champion), significance)
+        if champion
+        else Decision(True, "there was no champion before")
+    )
+    tags |= {
+        "soundmind.compared_with": f"version {champion.version}" if champion else "",
+        "soundmind.decision": decision.why,
+    }
     # The location, not models:/<id>, which MLflow would look up in the store of its global settings.
     version = client.create_model_version(name, model.artifact_location, run_id, tags=tags, model_id=model.model_id)
     client.set_tag(run_id, "soundmind.model_version", f"{name}/{version.version}")
@@ -108,7 +112,8 @@ def _log_model(
     model = client.create_logged_model(experiment, name, source_run_id=run_id, tags=dict(tags), model_type="policy")
     status = "FAILED"
     try:
-        with TemporaryDirectory(prefix="soundmind-registry-") as folder:
+        # Beside the policy, so that its weights are linked and not copied.
+        with TemporaryDirectory(prefix=".soundmind-registry-", dir=candidate.policy.path.parent) as folder:
             packed = Path(folder) / "model"
             pack_model(
                 candidate.policy, packed, model.model_id, dict(candidate.config), candidate.example,

@@ -157,7 +157,7 @@ class _SftTrainer:
                 started = time.perf_counter()
                 batches = data.micro_batches(phase, samplers, step, self._ranks)
                 figures = self._step(engine, batches, learning_rate(phase.schedule, step, phase.steps))
-                figures["train/seconds"] = time.perf_counter() - started
+                figures["sft/seconds"] = time.perf_counter() - started
                 progress.step = before + step
                 row = {"step": progress.step, "phase": phase.name, **figures}
                 progress.history.append(row)
@@ -201,7 +201,7 @@ class _SftTrainer:
         ):
             if total[count]:
                 row[name] = total[part] / total[count]
-        return row | {"sft/grad_norm": norm, "train/lr": lr}
+        return row | {"sft/grad_norm": norm, "sft/lr": lr}
 
     def _report(self, row: Mapping[str, Any]) -> None:
         self._metrics.log(int(row["step"]), {key: float(value) for key, value in row.items() if "/" in key})
