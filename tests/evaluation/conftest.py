@@ -171,19 +171,20 @@ def whole_evaluation(evaluation):
 def ablation():
     """An ``ablation.json``: two arms of the paper's four, one of them its own, and a finding of each kind."""
 
-    def arm(label, accuracy, against):
+    def arm(row, label, accuracy, against):
         seeds = {str(seed): {"audio_to_text": {"accuracy": accuracy}} for seed in range(3)}
         mean = {"audio_to_text": {"accuracy": accuracy}}
-        return {"label": label, "seeds": seeds, "mean": mean, "ci95": [accuracy - 0.02, accuracy + 0.02]} | against
+        ci95 = [accuracy - 0.02, accuracy + 0.02]
+        return {"row": row, "label": label, "seeds": seeds, "mean": mean, "ci95": ci95} | against
 
     worse = {"against_full": {"difference": -0.31, "ci95": [-0.36, -0.27], "p": 1e-9}}
     claims = [("The answer reward matters most.", True), ("Audio rewards help.", False), ("Length helps.", None)]
     return {
         "problems": 400,
         "arms": {
-            "full": arm("full", 0.93, {}),
-            "no_answer": arm("without the answer reward", 0.62, worse),
-            "half_answer": arm("half the answer reward", 0.85, {"against_full": None}),
+            "full": arm("full", "full", 0.93, {}),
+            "no_answer": arm("no_answer", "without the answer reward", 0.62, worse),
+            "half_answer": arm(None, "half the answer reward", 0.85, {"against_full": None}),
         },
         "findings": [{"claim": claim, "paper": 0.6, "ours": 0.62, "reproduces": holds, "why": "because & so"}
                      for claim, holds in claims],
@@ -206,12 +207,12 @@ def spoken_predictions(predictions):
 def render(samples, histories):
     """A function that renders a report with everything an evaluation and its examples can put into it."""
 
-    def make(evaluation, predictions, examples, ablation=None):
+    def make(evaluation, predictions, examples, ablation=None, answers=None):
         index = samples.assign(question_tokens=18, answer_tokens=50)
         figures = figure_files(evaluation, predictions, *histories)
         tables = table_files(evaluation, index, ablation)
         settings = {"rl": {"rl.steps": 30, "rl.note": "<b>&"}}
-        return render_report(Inputs(evaluation, figures, tables, examples, settings, ablation))
+        return render_report(Inputs(evaluation, figures, tables, examples, settings, ablation, answers))
 
     return make
 

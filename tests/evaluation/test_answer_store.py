@@ -1,10 +1,14 @@
 """Answers on disk: a run that finds them is the run that gave them, and nothing else finds them."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from safetensors.torch import load_file, save_file
 
+from soundmind_pipeline.evaluation import answer_store
 from soundmind_pipeline.evaluation.answer_store import AnswerStore
 from soundmind_pipeline.evaluation.conditions import Condition
 from soundmind_pipeline.evaluation.params import EvaluationParams, SampledParams
@@ -122,6 +126,35 @@ def test_other_weights_in_the_same_folder_answer_anew(run, folder):
 def test_what_decides_on_answers_has_them_given_anew(run, changes, given):
     run()
     assert len(run(**changes)[1]) == given
+
+
+def test_other_code_and_other_libraries_answer_anew(run, monkeypatch):
+    run()
+    made_with = answer_store.answering_code()
+    assert set(made_with) == {"code", "torch", "transformers", "peft"}
+    for name in made_with:
+        monkeypatch.setattr(answer_store, "answering_code", lambda other=made_with | {name: "other"}: other)
+        assert len(run()[1]) == 6
+
+
+def test_the_decoder_decides_on_answers_and_the_scorer_does_not(tmp_path, monkeypatch):
+    source = Path(answer_store.__file__).parents[2]
+    folder = tmp_path / "src" / "soundmind_pipeline"
+    shutil.copytree(source / "soundmind_pipeline", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(answer_store, "__file__", str(folder / "evaluation" / "answer_store.py"))
+    digests = []
+    for changed in (
+        None,
+        "rewards/scorer.py",
+        "evaluation/marking.py",
+        "policy/rollout/decoder.py",
+        "policy/thinker.py",
+    ):
+        if changed:
+            (folder / changed).write_text((folder / changed).read_text() + "# changed\n")
+        digests.append(answer_store.answering_code.__wrapped__()["code"])
+    assert digests[0] == digests[1] == digests[2] == answer_store.answering_code()["code"]
+    assert len(set(digests[2:])) == 3
 
 
 def test_another_sound_is_heard_anew_in_its_batch_alone(run, few, log_mels):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from soundmind_pipeline.evaluation.lengths import bin_edges, draw_durations, split_statistics
@@ -49,7 +49,6 @@ def test_figure_4_has_a_column_a_split_and_a_row_a_label(index):
 
 
 @given(st.lists(st.floats(0, 1e6) | st.integers(0, 10**6), min_size=1))
-@settings(deadline=None)
 def test_bins_hold_every_value(values):
     for width in (None, 60.0):
         edges = bin_edges(values, width)

@@ -7,6 +7,7 @@ import pytest
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.metrics import assemble, flat_metrics, form_table, headline
 from soundmind_pipeline.evaluation.summaries import accuracy, duration_edges, summarise
 
@@ -179,6 +180,17 @@ def test_another_run_is_compared_setting_by_setting(prediction):
     test = evaluation["compared"]["a.parquet"]["rl"]
     assert set(test) == {"audio_to_text"}
     assert (test["audio_to_text"]["gained"], test["audio_to_text"]["lost"], test["audio_to_text"]["n"]) == (3, 0, 8)
+
+
+def test_several_answers_to_a_problem_are_no_more_problems(prediction):
+    once = pd.DataFrame([prediction(uid, policy="rl") for uid in "ab"])
+    drawn = pd.concat([once, once])  # what compare_with or --predictions finds in sampled_predictions.parquet
+    with pytest.raises(
+        SoundmindError, match=r"The predictions: rl answers a more than once \(audio_to_text, control none"
+    ):
+        assemble(drawn, {}, 100, seed=0)
+    with pytest.raises(SoundmindError, match=r"drawn\.parquet: rl answers a more than once"):
+        assemble(once, {}, 100, seed=0, others={"drawn.parquet": drawn})
 
 
 def test_stable_keys(evaluation):

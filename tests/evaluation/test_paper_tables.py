@@ -85,6 +85,10 @@ def test_what_was_not_run_is_empty_and_says_how_to_fill_it(evaluation, index):
     assert "evaluation.spoken.problems" in files["table_5.tex"].replace(r"\_", "_")
 
 
+def in_latex(number):
+    return number.replace("%", r"\%").replace("-", "$-$")
+
+
 def test_formats_agree(whole_evaluation, index, ablation, files):
     document = json.loads(files["tables.json"])
     for table in paper_tables(whole_evaluation, index, ablation):
@@ -98,10 +102,10 @@ def test_formats_agree(whole_evaluation, index, ablation, files):
             for cell in line.cells:
                 if cell.value is not None:
                     assert f">{cell.text}</data>" in files[f"{table.name}.html"]
-                    assert cell.text.replace("%", r"\%") in files[f"{table.name}.tex"]
+                    assert in_latex(cell.text) in files[f"{table.name}.tex"]
                 if cell.interval:
                     assert f">{cell.interval_text}</data>" in files[f"{table.name}.html"]
-                    assert cell.interval_text in files[f"{table.name}.tex"]
+                    assert in_latex(cell.interval_text) in files[f"{table.name}.tex"]
 
 
 def test_json_names_the_origin_of_each_number(files, whole_evaluation):

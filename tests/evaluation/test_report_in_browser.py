@@ -10,12 +10,15 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WIDTHS = (1400, 400)
 SCHEMES = ("light", "dark")
+SLOW_MACHINE = 180_000  # ms
 # Elements that stick out of the window although nothing around them scrolls.
 STICKING_OUT = """() => [...document.querySelectorAll('body *')].filter(element => {
     for (let box = element.parentElement; box; box = box.parentElement)
         if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(box).overflowX)) return false;
     return element.getBoundingClientRect().right > innerWidth + 1;
 }).map(element => element.outerHTML.slice(0, 80))"""
+CUT_OFF = """() => [...document.querySelectorAll('.scroll')].filter(box => box.scrollWidth > box.clientWidth + 1)
+    .map(box => box.innerText.slice(0, 80))"""
 # Lightness of the text against that of the page, as WCAG computes their contrast.
 CONTRAST = """() => {
     const lightness = colour => colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(part => part / 255)
@@ -33,7 +36,9 @@ def browser():
     if path is None:
         pytest.skip("no Chromium on PATH")
     with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        opened = driver.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=SLOW_MACHINE
+        )
         yield opened
         opened.close()
 
@@ -52,6 +57,7 @@ def open_page(browser, address):
 
     def open_one(width=1400, scheme="light"):
         page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        page.set_default_timeout(SLOW_MACHINE)
         pages.append(page)
         page.complaints, page.requests = [], []
         page.on("console", lambda message: page.complaints.append(message.text))
@@ -115,3 +121,10 @@ def test_wide_tables_scroll_on_a_phone_and_keep_their_row_labels(open_page):
     box.evaluate("element => { element.scrollLeft = 200; }")
     assert box.evaluate("element => element.scrollLeft") > 100
     assert label.bounding_box()["x"] == pytest.approx(before, abs=2)
+
+
+def test_on_paper_no_table_loses_a_column(open_page):
+    page = open_page(718)  # A4 between margins of a centimetre, at 96 dots an inch
+    page.emulate_media(media="print")
+    assert page.evaluate(CUT_OFF) == []
+    assert page.locator("nav").is_hidden() and page.locator("#origin dl").is_visible()

@@ -37,7 +37,8 @@ def saved(predictions, samples, prediction, tmp_path_factory):
     """What a run leaves: written and spoken answers, a baseline without any, and the file they were kept in."""
     uid = samples.at[0, "uid"]
     label_only = dict.fromkeys(("response", "tokens", "reward", "reasoning_tokens", "restated"))
-    baseline = pd.DataFrame([prediction(uid, policy="majority", **label_only)])
+    label = samples.at[0, "label"]
+    baseline = pd.DataFrame([prediction(uid, policy="majority", label=label, **label_only)])
     table = pd.concat([predictions, spoken(predictions, samples), baseline], ignore_index=True)
     path = tmp_path_factory.mktemp("saved") / "predictions.parquet"
     table.to_parquet(path)
@@ -91,6 +92,13 @@ def test_what_was_not_checked_stays_so(saved, samples):
 def test_answers_to_other_problems_are_refused(saved, samples):
     with pytest.raises(SoundmindError, match="1 answered problems"):
         rescore(saved, samples.iloc[1:], SCORER)
+
+
+def test_other_problems_under_the_same_uids_are_refused(saved, samples):
+    other = samples.copy()
+    other.loc[3, "label"] = 1 - other.at[3, "label"]
+    with pytest.raises(SoundmindError, match=f"give {samples.at[3, 'uid']} another label"):
+        rescore(saved, other, SCORER)
 
 
 @pytest.mark.parametrize("column", ["leaked", "response", "reward_overlong"])

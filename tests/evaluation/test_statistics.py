@@ -21,6 +21,12 @@ def test_wilson_agrees_with_statsmodels(successes, n, confidence):
     assert wilson_interval(successes, n, confidence) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("n", [1, 17, 42, 48, 360, 500])
+def test_wilson_holds_the_share_itself_at_both_ends(n):
+    assert wilson_interval(0, n)[0] == 0.0
+    assert wilson_interval(n, n)[1] == 1.0
+
+
 def test_wilson_by_hand():
     # z² = 3.8415: centre (0.5 + 0.19207) / 1.38415, half width 1.95996 / 1.38415 · sqrt(0.025 + 0.0096036)
     assert wilson_interval(5, 10) == pytest.approx((0.23659, 0.76341), abs=1e-5)

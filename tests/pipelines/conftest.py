@@ -42,7 +42,7 @@ def modules_after() -> Callable[[str], set[str]]:
 
     def run(statement: str) -> set[str]:
         code = f"{statement}\nimport sys\nprint(*{{name.split('.')[0] for name in sys.modules}})"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=600)
         return set(done.stdout.split())
 
     return run

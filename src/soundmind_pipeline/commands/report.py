@@ -37,8 +37,9 @@ def report(env: str, predictions: Path | None, out: Path | None) -> None:
     """Mark saved answers again and rewrite evaluation.json, metrics.json, tables, figures and the report.
 
     No policy is loaded: marking needs the answers, the feature index and the tokenizer. With the parameters of the run
-    the numbers are those of the run; with other ones (rl.reward, evaluation.seed) they are what it would have given,
-    and without --out the tables of answers get the new marks too.
+    the numbers are those of the run; with another rl.reward, evaluation.bootstrap_samples or compare_with they are what
+    it would have given, and without --out the tables of answers get the new marks too. Keys that decide on the answers
+    themselves change nothing.
     """
     if predictions and not out:
         hint = "Without --out the environment's own report would be replaced by that of other answers."
@@ -68,7 +69,7 @@ def run(env: str, predictions: Path | None, out: Path | None) -> tuple[int, int,
     Raises:
         SoundmindError: The environment has not been evaluated, or the answers are of other problems.
     """
-    from kedro.io import DataCatalog
+    from kedro.io import DataCatalog, MemoryDataset
     from kedro.runner import SequentialRunner
 
     from soundmind_pipeline.evaluation.results_file import complete_results
@@ -80,6 +81,8 @@ def run(env: str, predictions: Path | None, out: Path | None) -> tuple[int, int,
     reporting = Path.cwd() / loader["globals"]["data"] / "08_reporting"
     entries = _entries(loader["catalog"], pipeline, reporting, out)
     catalog, rl = _catalog(entries, loader["parameters"])
+    if predictions is not None:
+        catalog["answers_origin"] = MemoryDataset(None)  # nobody knows which run gave them
     marked, changed = 0, 0
     remarked: dict[str, pd.DataFrame] = {}
     for name, table in _answers(entries, predictions).items():
@@ -147,6 +150,8 @@ def _entries(
     wanted = pipeline.datasets() | {"processor"}
     entries = {name: dict(entry) for name, entry in configured.items() if name in wanted}
     for name, entry in entries.items():
+        if "filepath" not in entry:
+            continue  # what is no file: the origin of the answers
         path = Path.cwd() / entry["filepath"]
         moved = out is not None and name in pipeline.all_outputs()
         entry["filepath"] = str(out / path.relative_to(reporting) if out and moved else path)
@@ -176,10 +181,8 @@ def _mark_again(table: "pd.DataFrame", catalog: "DataCatalog", rl: "RlParams") -
     from soundmind_pipeline.evaluation.predict import scorer_with
     from soundmind_pipeline.evaluation.rescoring import rescore
     from soundmind_pipeline.policy.processor import load_processor
-    from soundmind_pipeline.problems.selection import is_leaked
 
     if table.empty:
         return table
-    index = catalog.load("feature_index")
     scorer = scorer_with(load_processor(catalog.load("processor").path), rl.reward)
-    return rescore(table, index.assign(leaked=is_leaked(index)), scorer)
+    return rescore(table, catalog.load("feature_index"), scorer)

@@ -1,6 +1,7 @@
 """Written answers on disk, batch by batch: a run that is killed answers only what is left, and marks all of it."""
 
 import base64
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from soundmind_pipeline.code_files import made_with
 from soundmind_pipeline.files import atomic_path
 
 if TYPE_CHECKING:
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from soundmind_pipeline.policy.params import SamplingParams
     from soundmind_pipeline.policy.prompts import Prompt
 
-REVISION: Final = 1
-"""Raised whenever the engine gives other answers to the same prompts, so that those of two revisions never mix."""
+ANSWERING: Final = ("soundmind_pipeline.policy.folder", "soundmind_pipeline.policy.rollout.engine")
+"""Modules that load a policy and have it answer; with what they import they decide on an answer to a given prompt."""
+LIBRARIES: Final = ("torch", "transformers", "peft")
+"""What these modules compute with."""
 
 Answers = list[list[dict[str, Any]]]
 
@@ -68,6 +72,16 @@ class AnswerStore:
         return self.folder / f"{key}.json"
 
 
+@functools.cache
+def answering_code() -> dict[str, str]:
+    """Digest of the code of :data:`ANSWERING` and the versions of :data:`LIBRARIES`.
+
+    Answers of other code are never found: what changes the decoder has all problems answered again, as DVC has the
+    stage run again.
+    """
+    return made_with(ANSWERING, LIBRARIES, source=Path(__file__).parents[2])
+
+
 def batch_key(
     policy: Mapping[str, str], prompts: Sequence["Prompt"], sampling: "SamplingParams", generator: "torch.Generator"
 ) -> str:
@@ -77,12 +91,12 @@ def batch_key(
     instruction, chat template, control, voice, features) changes them.
 
     Args:
-        policy: What identifies the policy and the precision in which it answers.
+        policy: What identifies the policy, the precision in which it answers, and the kind of device.
         prompts: The batch; who stands beside whom decides on rounding.
         sampling: Number, length and temperature of the answers.
         generator: Where the random numbers start; does not count for greedy answers.
     """
-    asked = {"revision": REVISION, "policy": dict(policy), "sampling": sampling.model_dump(mode="json")}
+    asked = {"made_with": answering_code(), "policy": dict(policy), "sampling": sampling.model_dump(mode="json")}
     digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
     if sampling.temperature:
         digest.update(generator.get_state().numpy().tobytes())

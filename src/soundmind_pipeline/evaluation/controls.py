@@ -11,8 +11,7 @@ import numpy as np
 
 from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.changed_waves import at_speed, with_noise
-
-HOP = 160  # samples between two log-mel frames at 16 kHz
+from soundmind_pipeline.speech.log_mel import HOP_LENGTH, log_mel
 
 NOISE_DB: Final = {"noise_20db": 20.0, "noise_10db": 10.0, "noise_0db": 0.0}
 """Signal-to-noise ratio of each noise control, in dB."""
@@ -58,8 +57,6 @@ class ChangedLogMels(Mapping[str, np.ndarray]):
 
     def __getitem__(self, uid: str) -> np.ndarray:
         """The changed clip as the features stage would have made it: float32 [frames, 128]."""
-        from soundmind_pipeline.speech.log_mel import log_mel
-
         return log_mel(self._change(uid, self._speech[uid]))
 
     def __contains__(self, uid: object) -> bool:
@@ -85,11 +82,9 @@ class SilencedLogMels(Mapping[str, np.ndarray]):
 
     def __getitem__(self, uid: str) -> np.ndarray:
         """The silent clip that replaces ``uid``'s: float32 [frames, 128]."""
-        from soundmind_pipeline.speech.log_mel import log_mel
-
         frames = len(self._log_mels[uid])
         if frames not in self._by_length:
-            self._by_length[frames] = log_mel(np.zeros(frames * HOP, dtype=np.float32))
+            self._by_length[frames] = log_mel(np.zeros(frames * HOP_LENGTH, dtype=np.float32))
         return self._by_length[frames]
 
     def __iter__(self) -> Iterator[str]:

@@ -9,6 +9,7 @@ import pandas as pd
 from soundmind_pipeline.evaluation.style import (
     ACCENTS,
     COLOURS,
+    INSIDE,
     POLICY_NAMES,
     SETTING_NAMES,
     figure,
@@ -27,8 +28,8 @@ class Panel(NamedTuple):
     title: str
     columns: tuple[str, ...]
     """Columns of the history; those that are absent are left out, and so is a panel without any."""
-    raw: bool = True
-    """Whether noisy steps stand as a faint line behind their running mean."""
+    share: bool = False
+    """Whether it is a share, measured now and then; all else is noisy, a faint line behind its running mean."""
 
 
 SFT_PANELS: Final = (
@@ -38,7 +39,7 @@ SFT_PANELS: Final = (
 RL_PANELS: Final = (
     Panel("RL: reward", ("reward/total",)),
     Panel("RL: reward terms", ("reward/answer", "reward/format_text", "reward/length_text")),
-    Panel("RL: accuracy on dev", ("eval/dev/audio_to_text/accuracy", "eval/dev/text_to_text/accuracy"), raw=False),
+    Panel("RL: accuracy on dev", ("eval/dev/audio_to_text/accuracy", "eval/dev/text_to_text/accuracy"), share=True),
     Panel("RL: KL to the SFT policy", ("policy/kl",)),
     Panel("RL: entropy", ("policy/entropy",)),
     Panel("RL: answer length (tokens)", ("rollout/length",)),
@@ -75,16 +76,18 @@ def _draw_panel(axes: "Axes", table: pd.DataFrame, panel: Panel) -> None:
     columns = [name for name in panel.columns if _has(table, name)]
     for colour, name in zip(ACCENTS, columns, strict=False):
         points = table[["step", name]].dropna()
-        window = max(1, len(points) // 15) if panel.raw else 1
+        window = 1 if panel.share else max(1, len(points) // 15)
         smooth = points[name].rolling(window, min_periods=1, center=True).mean()
         if window > 1:
             axes.plot(points["step"], points[name], color=colour, alpha=0.25, linewidth=0.8)
-        marker = "" if panel.raw else "o"
+        marker = "o" if panel.share else ""
         axes.plot(points["step"], smooth, color=colour, label=_series_name(name), marker=marker, markersize=3)
     if len(columns) > 1:
         axes.legend(loc="best", handlelength=1.2, labelspacing=0.2)
     axes.margins(x=0.02)
     axes.locator_params(nbins=5)
+    if panel.share:
+        percent_axis(axes)
     tidy(axes, panel.title, "step")
 
 
@@ -153,11 +156,13 @@ def draw_bars(
         error_kw={"elinewidth": 1, "capsize": 2, "ecolor": axes.spines["left"].get_edgecolor()},
     )  # fmt: skip
     if labels:
-        texts = [f"{height:.1%}" for height in heights]
-        axes.bar_label(bars, texts, label_type="center", color="white", fontsize=8, fontweight="bold")
+        texts = [f"{height:.1%}" if height > 0.08 else "" for height in heights]  # a flat bar has no room for it
+        axes.bar_label(
+            bars, texts, label_type="center", color=INSIDE.get(policy, "white"), fontsize=8, fontweight="bold"
+        )
 
 
 def percent_axis(axes: "Axes") -> None:
     """Shares from 0 to 1, as percentages."""
-    axes.set_ylim(0, 1)
+    axes.set_ylim(0, 1.02)  # a line along 100% keeps its width
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1.0], ["0%", "25%", "50%", "75%", "100%"])

@@ -104,6 +104,7 @@ def draw_histograms(values: Mapping[str, Any], edges: Sequence[float], xlabel: s
             for row, (label, colour) in enumerate(zip(("entailed", "not entailed"), ACCENTS, strict=False)):
                 panel = axes[row, column]
                 panel.hist(labels[row], bins=edges, color=colour, edgecolor="none", rwidth=0.92)
+                panel.locator_params(axis="y", integer=True)
                 # A dollar sign would open a formula.
                 tidy(panel, f"{name}, {label} ({len(labels[row]):,})".replace("$", r"\$"), xlabel if row else "")
         return to_svg(drawn)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from soundmind_pipeline.errors import SoundmindError
 from soundmind_pipeline.evaluation.sampled import summarise_sampled
 from soundmind_pipeline.evaluation.summaries import accuracy, compare, duration_edges, mean, summarise
 
@@ -48,7 +49,13 @@ def assemble(
         ``baselines.<name>.<setting>``: as for the policies, with ``against_rl``, RL minus the baseline;
         ``compared.<run>.<policy>.<setting>``: this run minus another; ``label_prior``: share of the more frequent
         label; ``shortcuts`` and ``teacher``: ``classifiers``; ``seconds``: empty, for the stage times.
+
+    Raises:
+        SoundmindError: A table holds several answers to one problem, as that of ``Examiner.sample`` does.
     """
+    others = others or {}
+    for name, table in {"The predictions": predictions, **others}.items():
+        _require_one_answer_each(name, table)
     plain = predictions[predictions["control"] == "none"]
     ours = plain["policy"].isin([BEFORE, AFTER])
     problems = plain.drop_duplicates("uid")
@@ -68,14 +75,24 @@ def assemble(
         "audio_grounding_gap": grounding["gap"] if grounding else None,
         "sampled": _sampled(sampled, bootstrap_samples, seed),
         "baselines": baselines,
-        "compared": {
-            name: _compared(plain[ours], other, bootstrap_samples, seed) for name, other in (others or {}).items()
-        },
+        "compared": {name: _compared(plain[ours], other, bootstrap_samples, seed) for name, other in others.items()},
         "label_prior": _label_prior(plain),
         "shortcuts": {name: value for name, value in classifiers.items() if name not in TEACHER_FIGURES},
         "teacher": {name: value for name, value in classifiers.items() if name in TEACHER_FIGURES},
         "seconds": {},
     }
+
+
+def _require_one_answer_each(name: str, table: pd.DataFrame) -> None:
+    """Every interval and test here is over problems: a problem that counts n times would shorten them."""
+    keys = ["policy", "setting", "control", "uid"]
+    again = table.loc[table.duplicated(keys), keys]
+    if len(again):
+        policy, setting, control, uid = again.iloc[0]
+        raise SoundmindError(
+            f"{name}: {policy} answers {uid} more than once ({setting}, control {control}).",
+            hint="Give a predictions.parquet; sampled_predictions.parquet holds several answers to each problem.",
+        )
 
 
 def _cells(

@@ -65,7 +65,7 @@ def caveats(evaluation: Mapping[str, Any], verified: bool) -> list[Caveat]:
     n = max((cell["n"] for settings in evaluation["policies"].values() for cell in settings.values()), default=0)
     spoken = _spoken(evaluation)
     ours = {
-        "problems": f"{n:,} verified problems of propositional and categorical logic, labels proved; "
+        "problems": f"{n:,} generated problems of formal logic, labels proved; "
         "an accuracy says how hard these problems are, not how good a model is at the paper's"
         if verified
         else f"{n:,} problems of the same published data set",

@@ -127,13 +127,14 @@ def ablation_table(ablation: Mapping[str, Any] | None) -> NumberTable:
         Column("paper", "accuracy"),
         *(Column("ours", heading) for heading in ("accuracy", "against full", "seeds")),
     )
-    arms: Mapping[str, Any] = ablation["arms"] if ablation else {}
-    names = {name: label for name, (label, _) in ABLATION.items()}
-    names |= {name: arm.get("label", name) for name, arm in arms.items() if name not in names}
-    lines = []
-    for name, label in names.items():
-        paper = _reported(ABLATION[name][1]) if name in ABLATION else EMPTY
-        lines.append(Line(label, (paper, *_arm(arms.get(name) or {})), emphasis=name == "full"))
+    arms: list[Mapping[str, Any]] = list(ablation["arms"].values()) if ablation else []
+    # Not by name: an arm called "full" may have been trained with other weights, or by another algorithm.
+    ours = {arm["row"]: arm for arm in reversed(arms) if arm["row"]}
+    lines = [
+        Line(label, (_reported(reported), *_arm(ours.get(row, {}))), emphasis=row == "full")
+        for row, (label, reported) in ABLATION.items()
+    ]
+    lines += [Line(arm["label"], (EMPTY, *_arm(arm))) for arm in arms if ours.get(arm["row"]) is not arm]
     note = _interval_note()
     if ablation is None:
         notes = (note, f"Ours is empty: the ablation has not been run. It is filled by: {ABLATION_COMMAND}")

@@ -53,7 +53,8 @@ class EvaluationParams(Params):
     baselines: BaselinesParams = BaselinesParams()
     """Who else answers the problems."""
     compare_with: str | None = None
-    """A predictions.parquet of another run on the same problems, relative to the project, to compare this run with."""
+    """A predictions.parquet of another run on the same problems, relative to the project, to compare this run with; a
+    copy, because this run overwrites its own before it compares."""
     max_new_tokens: PositiveInt = 96
     """Longest answer in tokens; a longer one is cut and counts as badly formed."""
     batch_rows: PositiveInt = 128

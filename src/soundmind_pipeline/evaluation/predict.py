@@ -178,7 +178,8 @@ class Examiner:
         """The answers to a batch, and whether they were in the store."""
         if self.store is None:
             return self._answer(prompts, sampling, generator), False
-        key = batch_key(self.identity, prompts, sampling, generator)
+        policy = {**self.identity, "device": self.policy.model.device.type}
+        key = batch_key(policy, prompts, sampling, generator)
         kept = self.store.find(key, generator)
         if kept is not None:
             return kept, True

@@ -15,10 +15,12 @@ from soundmind_pipeline.evaluation.metrics import AFTER, BEFORE
 from soundmind_pipeline.evaluation.number_tables import MISSING, Kind, show
 from soundmind_pipeline.evaluation.pages import page_environment
 from soundmind_pipeline.evaluation.paper import caveats
+from soundmind_pipeline.evaluation.provenance import provenance
 from soundmind_pipeline.evaluation.slice_figures import natural_order, sampled_counts
 from soundmind_pipeline.evaluation.style import CONTROL_NAMES, POLICY_NAMES, SETTING_NAMES, inline_svg
 from soundmind_pipeline.evaluation.tables import best_shortcut
 from soundmind_pipeline.problems.verified.families import FALLACIES, VALID_FORMS
+from soundmind_pipeline.stages import Artifact, Origin
 
 FORM_NAMES: Final = {
     "MP": "modus ponens",
@@ -61,6 +63,8 @@ class Inputs:
     """Parameters in force: block → dotted key → value."""
     ablation: Mapping[str, Any] | None = None
     """The content of ``ablation.json``."""
+    answers: tuple[Artifact, Origin] | None = None
+    """What is recorded of the final policy's answers, and the run that gave them."""
 
 
 def render_report(inputs: Inputs) -> str:
@@ -94,6 +98,8 @@ def render_report(inputs: Inputs) -> str:
         forms=[(form, FORM_NAMES.get(form, ""), _kind(form)) for form in order_forms(forms)],
         caveats=caveats(evaluation, verified=bool(forms)),
         ablation=inputs.ablation,
+        run_name=inputs.answers[1].run_name if inputs.answers else None,
+        provenance=provenance(inputs.answers, inputs.settings),
     )
 
 

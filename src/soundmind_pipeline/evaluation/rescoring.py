@@ -49,7 +49,8 @@ def rescore(predictions: pd.DataFrame, samples: pd.DataFrame, scorer: "Scorer") 
         anew; rows without a written answer (the majority's, a classifier's) as they are.
 
     Raises:
-        SoundmindError: The table lacks a column, or a problem is missing among ``samples``.
+        SoundmindError: The table lacks a column, or a problem is missing among ``samples`` or has another label there,
+            hence is another problem under the same uid.
     """
     lacking = [column for column in _NEEDED if column not in predictions]
     if lacking:
@@ -58,12 +59,14 @@ def rescore(predictions: pd.DataFrame, samples: pd.DataFrame, scorer: "Scorer") 
             hint="Answer the problems again: kedro run --pipeline=evaluation",
         )
     records = samples.set_index("uid", drop=False).to_dict("index")
+    hint = "Score predictions with the feature index of the run that made them."
     missing = [uid for uid in predictions["uid"].unique() if uid not in records]
     if missing:
-        raise SoundmindError(
-            f"{len(missing)} answered problems are not in the samples, first {missing[0]}.",
-            hint="Score predictions with the feature index of the run that made them.",
-        )
+        raise SoundmindError(f"{len(missing)} answered problems are not in the samples, first {missing[0]}.", hint)
+    labels = predictions["uid"].map(samples.set_index("uid")["label"])
+    other = predictions.loc[labels != predictions["label"], "uid"]
+    if len(other):
+        raise SoundmindError(f"The samples give {other.iloc[0]} another label: it is another problem there.", hint)
     rows = [_marked(row, records[row["uid"]], scorer) for row in predictions.to_dict("records")]
     columns = [column for column in (*MARKED, *CHECKED, *SPOKEN_COLUMNS) if column in predictions]
     again = pd.DataFrame([{column: row[column] for column in columns} for row in rows], index=predictions.index)

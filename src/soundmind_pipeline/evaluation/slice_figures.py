@@ -100,7 +100,7 @@ def _draw_control_bars(axes: "Axes", evaluation: Mapping[str, Any], names: Seque
     prior = evaluation["label_prior"]
     axes.axvline(prior, color=ACCENTS[1], linestyle=":", linewidth=1.2)
     axes.annotate("label prior", (prior, 1), xycoords=("data", "axes fraction"), fontsize=7)
-    axes.set_xlim(0, 1)
+    axes.set_xlim(0, 1.02)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1.0], ["0%", "25%", "50%", "75%", "100%"])
     tidy(axes, "After RL, audio → text: what is heard\n")
 
@@ -224,6 +224,7 @@ def draw_rewards(evaluation: Mapping[str, Any]) -> str:
             axes.annotate(f"{name}\n{total:.2f}", (place, top), ha="center", va="bottom", fontsize=7)
         axes.set_xticks(range(len(settings)), [SETTING_NAMES[name] for name in settings])
         axes.margins(y=0.15)
+        axes.set_xlim(-0.5, len(settings) - 0.5)  # without a reward there are no bars to go by
         if above.any() or below.any():
             drawn.legend(loc="outside lower center", ncols=6, handlelength=1.2, columnspacing=1.2)
         tidy(axes, "Mean reward, by term")

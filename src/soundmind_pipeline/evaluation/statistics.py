@@ -21,7 +21,8 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
         confidence: Coverage, 0.95 for a 95% interval.
 
     Returns:
-        Lower and upper bound, both in [0, 1]; unlike the normal interval they never leave it, even at 0 or n.
+        Lower and upper bound, both in [0, 1]; unlike the normal interval they never leave it: at 0 the lower one is
+        0, at n the upper one 1.
 
     Raises:
         ValueError: If ``n`` is not positive or ``successes`` is not within 0 … n.
@@ -32,7 +33,8 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> tuple[f
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At the ends a rounded sum would leave the share itself just outside.
+    return centre - half if successes else 0.0, centre + half if successes < n else 1.0
 
 
 def mcnemar_exact_p(gained: int, lost: int) -> float:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 COLOURS: Final = {"sft": "#8d99ae", "rl": "#4f6bed"}
 """Before and after: grey-blue and indigo, told apart on white, on black, and in greyscale."""
+INSIDE: Final = {"sft": "#12151c", "rl": "#ffffff"}
+"""Of text on these colours."""
 ACCENTS: Final = ("#4f6bed", "#e07a3f", "#2a9d8f", "#b05fc4", "#c9a227")
 """Further series, in order."""
 POLICY_NAMES: Final = {"sft": "after SFT", "rl": "after RL"}

@@ -9,10 +9,12 @@ from typing import Any, Final
 from soundmind_pipeline.evaluation.number_tables import Cell, Column, NumberTable
 from soundmind_pipeline.evaluation.pages import page_environment
 
+_APART: Final = "\u2060"
 _LATEX: Final = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "→": r"$\rightarrow$", "–": "--", "−": "$-$",
     "·": r"$\cdot$", "λ": r"$\lambda$", "±": r"$\pm$", "≥": r"$\geq$", "≤": r"$\leq$", "×": r"$\times$",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "“": "``", "”": "''", _APART: "{}",
 }  # fmt: skip
 _SOURCES: Final = {"paper": "paper", "ours": "this run", "": ""}
 
@@ -100,8 +102,12 @@ def _latex_row(label: str, cells: Any) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    interval = rf" {{\footnotesize {escape_latex(cell.interval_text)}}}" if cell.interval else ""
-    return escape_latex(cell.text) + interval
+    interval = rf" {{\footnotesize {_latex_number(cell.interval_text)}}}" if cell.interval else ""
+    return (escape_latex(cell.text) if cell.kind == "text" else _latex_number(cell.text)) + interval
+
+
+def _latex_number(text: str) -> str:
+    return escape_latex(text.replace("-", "−"))
 
 
 def _heading(column: Column) -> str:
@@ -110,7 +116,8 @@ def _heading(column: Column) -> str:
 
 def escape_latex(text: str) -> str:
     """``text`` with everything that LaTeX would act upon, or has no letter for, replaced."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    apart = text.replace("--", f"-{_APART}-")  # two hyphens, as before an option, would be set as a dash
+    return "".join(_LATEX.get(character, character) for character in apart)
 
 
 def to_html(table: NumberTable) -> str:

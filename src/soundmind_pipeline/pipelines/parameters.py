@@ -45,7 +45,7 @@ def validate_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
             problems += [_explain(name, item) for item in error.errors()]
     if problems:
         listed = "\n".join(f"  {problem}" for problem in problems)
-        raise SoundmindError(f"Wrong parameters:\n{listed}", hint="See conf/base/parameters_<stage>.yml for every key.")
+        raise SoundmindError(f"Wrong parameters:\n{listed}", hint="docs/parameters.md has every key.")
     return dict(parameters)
 
 

@@ -198,6 +198,7 @@ def test_files_for_dvc_and_people(outcome):
     assert set(results["shortcuts"]) >= {"prior", "connective_and_signs"}
     assert made["report"].count("<audio") == 2
     assert "<th>algorithm.name</th>" in made["report"]
+    assert "<dt>run</dt><dd>not recorded</dd>" in made["report"]  # no hook keeps records here
 
 
 def test_a_run_is_compared_with_another(index, folders, outcome, tmp_path):
@@ -252,7 +253,8 @@ def test_kedro_can_read_the_nodes_hints():
 
 def test_the_catalog_keeps_what_people_look_at():
     kept = create_pipeline().all_outputs() - IN_MEMORY
-    assert set(yaml.safe_load(CATALOG.read_text())) == kept | {"evaluation_work", "spoken_clips", "ablation_summary"}
+    given = {"evaluation_work", "spoken_clips", "ablation_summary", "answers_origin"}
+    assert set(yaml.safe_load(CATALOG.read_text())) == kept | given
 
 
 @pytest.mark.parametrize("environment", ["base", "smoke"])

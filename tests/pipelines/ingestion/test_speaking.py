@@ -162,13 +162,14 @@ def test_a_long_answer_is_written_in_pieces_with_the_bytes_of_the_whole(problems
 
 
 SLOW = """
-import sys, time
+import itertools, sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from soundmind_pipeline.speech.engines.processes import SpeakingProcess
 
 speak = SpeakingProcess.speak
-SpeakingProcess.speak = lambda self, utterance: (time.sleep(0.1), speak(self, utterance))[1]
+asked = itertools.count()  # after twenty questions it waits for its end
+SpeakingProcess.speak = lambda self, utterance: (next(asked) < 20 or time.sleep(600), speak(self, utterance))[1]
 from test_speaking import save_speech
 
 save_speech(Path("speech"), Path("work"))
@@ -194,7 +195,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, asked, caplog):
     run = subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, start_new_session=True)
     work, speech = tmp_path / "work", tmp_path / "speech"
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while len(list(work.glob("[!.]*.wav"))) < 5:
             assert run.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)

@@ -203,13 +203,13 @@ def assemble_metrics(
     evaluation: EvaluationParams,
 ) -> tuple[dict[str, Any], dict[str, Any], str]:
     """``evaluation.json``, the small metrics file, and accuracy by form as CSV."""
-    from soundmind_pipeline.evaluation.held_out import held_out
     from soundmind_pipeline.evaluation.metrics import assemble, flat_metrics, form_table
     from soundmind_pipeline.evaluation.other_run import read_other_run
     from soundmind_pipeline.problems.shortcuts import shortcut_accuracies
 
     train = feature_index[feature_index["split"] == "train"]
-    shortcuts = shortcut_accuracies(train, held_out(feature_index, evaluation))
+    answered = feature_index[feature_index["uid"].isin(predictions["uid"])]
+    shortcuts = shortcut_accuracies(train, answered)
     path = evaluation.compare_with
     others = {path: read_other_run(path, predictions)} if path else {}
     results = assemble(

@@ -91,6 +91,7 @@ def create_pipeline() -> Pipeline:
                     "figures",
                     "paper_tables",
                     "ablation_summary",
+                    "answers_origin",
                     *settings,
                 ],
                 "report",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from soundmind_pipeline.evaluation.params import EvaluationParams
+from soundmind_pipeline.stages import Artifact, Origin, flatten
 from soundmind_pipeline.training.params import RlParams, SftParams
 
 Files = Mapping[str, bytes]
@@ -43,6 +44,7 @@ def write_report(
     figures: Files,
     paper_tables: Files,
     ablation_summary: dict[str, Any] | None,
+    answers_origin: tuple[Artifact, Origin] | None,
     sft: SftParams,
     rl: RlParams,
     evaluation: EvaluationParams,
@@ -50,14 +52,15 @@ def write_report(
     """The self-contained HTML report."""
     from soundmind_pipeline.evaluation.examples import choose_examples
     from soundmind_pipeline.evaluation.report import Inputs, render_report
-    from soundmind_pipeline.stages import flatten
 
     examples = choose_examples(
         predictions, feature_index, question_speech, evaluation.report_examples, read_clip=_read_clip
     )
     blocks = {"sft": sft, "rl": rl, "evaluation": evaluation}
     settings = {name: flatten(block.model_dump(mode="json")) for name, block in blocks.items()}
-    return render_report(Inputs(evaluation_results, figures, paper_tables, examples, settings, ablation_summary))
+    return render_report(
+        Inputs(evaluation_results, figures, paper_tables, examples, settings, ablation_summary, answers_origin)
+    )
 
 
 def _read_clip(path: str) -> np.ndarray | None:
