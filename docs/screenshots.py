@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
-from playwright.sync_api import Page, ViewportSize, sync_playwright
+from playwright.sync_api import FloatRect, Page, ViewportSize, sync_playwright
 
 from soundmind_pipeline import environment
 from soundmind_pipeline.tracking import open_experiment, tracking_uri
@@ -71,7 +71,7 @@ def shoot_dag(page: Page, project: Path, out: Path) -> None:
             page.wait_for_selector(".pipeline-node", timeout=60_000)
             page.add_style_tag(content=ONLY_THE_DAG)
             page.wait_for_timeout(3_000)
-            save(page, out / "dag.png")
+            save(page, out / "dag.png", clip=around(page, ".pipeline-node, .pipeline-layer-name"))
             page.set_viewport_size(SIZE)
 
 
@@ -115,9 +115,17 @@ def shoot_report(page: Page, project: Path, out: Path) -> None:
         save(page, out / "report.png")
 
 
-def save(page: Page, path: Path) -> None:
-    """Write what the page shows."""
-    page.screenshot(path=path)
+def around(page: Page, selector: str, margin: int = 20) -> FloatRect:
+    """The part of the page that holds all elements of a kind."""
+    boxes = page.locator(selector).evaluate_all("found => found.map(one => one.getBoundingClientRect().toJSON())")
+    left, top = (max(0, min(box[side] for box in boxes) - margin) for side in ("left", "top"))
+    right, bottom = (max(box[side] for box in boxes) + margin for side in ("right", "bottom"))
+    return {"x": left, "y": top, "width": right - left, "height": bottom - top}
+
+
+def save(page: Page, path: Path, clip: FloatRect | None = None) -> None:
+    """Write what the page shows, or a part of it."""
+    page.screenshot(path=path, clip=clip)
     print(f"{path.name}: {path.stat().st_size // 1024} KiB")
 
 

@@ -3,7 +3,9 @@ from types import SimpleNamespace
 import pytest
 from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroSession
+from kedro.utils import load_obj
 
+from soundmind_pipeline.errors import explain
 from soundmind_pipeline.session import SoundmindSession, stages_above, stages_of, upstream_stages
 
 
@@ -55,3 +57,21 @@ def test_hooks_are_told_of_whatever_ends_a_run(monkeypatch, error):
     with pytest.raises(type(error)):
         session.run()
     assert told == [error]
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda: pipelines["evaluation"].filter(from_nodes=["write_reprot"]),
+        lambda: pipelines["evaluation"].filter(node_names=["write_reprot"]),
+        lambda: pipelines["evaluation"].filter(to_outputs=["reprot"]),
+        lambda: pipelines["evaluation"].filter(node_namespaces=["evaluation"]),
+        lambda: pipelines["evaluation"].filter(tags=["evalution"]),
+        lambda: load_obj("FastRunner", "kedro.runner"),
+    ],
+    ids=["from_nodes", "nodes", "to_outputs", "namespaces", "tags", "runner"],
+)
+def test_a_mistyped_option_of_kedro_run_is_one_message(give):
+    with pytest.raises((ValueError, AttributeError)) as raised:
+        give()
+    assert explain(raised.value).hint

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -41,6 +42,16 @@ def test_the_runs_of_queued_dvc_experiments_belong_to_the_project(tmp_path, monk
     assert local_store(workspace) == tmp_path.resolve() / "mlruns"
     assert tracking_uri(workspace) == tracking_uri(tmp_path)
     assert not (workspace / "mlruns").exists()
+
+
+def test_a_copied_project_keeps_its_new_artifacts_to_itself(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    client, experiment = open_experiment(tmp_path / "first")
+    old = client.create_run(experiment).info
+    shutil.copytree(tmp_path / "first", tmp_path / "copy")
+    client, experiment = open_experiment(tmp_path / "copy")
+    assert client.create_run(experiment).info.artifact_uri.startswith((tmp_path / "copy").as_uri())
+    assert client.get_run(old.run_id).info.artifact_uri == old.artifact_uri
 
 
 TRIES = "import fcntl, sys; fcntl.lockf(open(sys.argv[1], 'a'), fcntl.LOCK_EX | fcntl.LOCK_NB)"
@@ -152,7 +163,7 @@ def test_ten_runs_at_once_share_a_store_that_none_has_made_yet(tmp_path, monkeyp
         process.stdin.write("go\n")
         process.stdin.flush()
     for process in processes:
-        _, errors = process.communicate(timeout=300)
+        _, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors[-2000:]
     client, experiment = open_experiment(tmp_path)
     assert [found.name for found in client.search_experiments()] == ["soundmind", "Default"]

@@ -5,6 +5,14 @@ import shutil
 from pathlib import Path
 
 _SPARE_BYTES = 1 << 20
+# How Kedro's messages about an option of `kedro run` begin, and what to do next.
+_OPTIONS = {
+    "Failed to find the pipeline": "kedro registry list names the pipelines.",
+    "Pipeline does not contain nodes": "kedro registry describe PIPELINE names its nodes; none has a namespace.",
+    "Pipeline does not contain datasets": "kedro catalog describe-datasets names the datasets of each pipeline.",
+    "Pipeline contains no nodes": "The tag of a node is its stage; name the pipeline that has it with --pipelines.",
+    "module 'kedro.runner' has no attribute": "Leave --runner out, or give SequentialRunner.",
+}
 
 
 class SoundmindError(Exception):
@@ -45,8 +53,14 @@ def explain(error: BaseException) -> SoundmindError | None:
         # PyTorch and SQLite have errors of their own for it.
         return SoundmindError(f"The disk is full ({Path.cwd()}): {error}", hint="Free some space, run it again.")
     # Kedro's own, by name: this module knows no library.
-    if type(error).__name__ in {"DatasetError", "DatasetNotFoundError", "MissingConfigException"}:
+    if type(error).__name__ == "MissingConfigException":
+        return SoundmindError(
+            str(error).strip(), hint="An environment is a folder of conf; --conf-source says where conf is."
+        )
+    if type(error).__name__ in {"DatasetError", "DatasetNotFoundError"}:
         return SoundmindError(str(error).strip())
-    if isinstance(error, ValueError) and "Failed to find the pipeline" in str(error):
-        return SoundmindError(str(error).strip(), hint="kedro registry list names the pipelines.")
+    if isinstance(error, (ValueError, AttributeError)):
+        for start, hint in _OPTIONS.items():
+            if str(error).startswith(start):
+                return SoundmindError(str(error).strip(), hint=hint)
     return None

@@ -3,9 +3,10 @@
 import fcntl
 import logging
 import os
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,16 @@ def open_experiment(project_path: Path) -> tuple["MlflowClient", str]:
     # Ten first runs at once would each make the tables, the default experiment, and this one.
     with one_at_a_time(project_path, "first_use"):
         client = mlflow.MlflowClient(uri)
-        return client, _experiment(client, (local_store(project_path) / "artifacts").as_uri())
+        folder = local_store(project_path)
+        experiment = _experiment(client, artifacts := (folder / "artifacts").as_uri())
+        if uri.endswith(f"{folder}/mlflow.db"):
+            # A project that was moved or copied must not go on writing where it was; MLflow has no call for it.
+            with closing(sqlite3.connect(folder / "mlflow.db", timeout=60)) as store, store:
+                update = (
+                    "UPDATE experiments SET artifact_location = ?1 WHERE experiment_id = ?2 AND artifact_location != ?1"
+                )
+                store.execute(update, (artifacts, int(experiment)))
+        return client, experiment
 
 
 @contextmanager

@@ -23,7 +23,7 @@ PROGRAMS = {
     "soundmind",
 }
 # Lines of the shell around commands; the arguments of `export` and `for` reach the commands beside them.
-SHELL = {"export", "for", "done", "mkdir", "ln", "."}
+SHELL = {"export", "for", "done", "mkdir", "ln", "echo", "."}
 
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 

@@ -14,6 +14,7 @@ pytest.importorskip("mkdocs", reason="mkdocs is not installed: pip install -e '.
 pytest.importorskip("material", reason="mkdocs-material is not installed: pip install -e '.[dev]'")
 
 ROOT = Path(__file__).parents[2]
+SLOW_MACHINE = 180_000  # ms
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # What a browser fetches by itself when it shows a page; links wait for a click.
 FETCHED = {
@@ -84,13 +85,16 @@ def test_search_works_on_pages_opened_from_the_folder(site):
     if path is None:
         pytest.skip("no Chromium on PATH")
     with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"], timeout=SLOW_MACHINE
+        )
         page = browser.new_page()
+        page.set_default_timeout(SLOW_MACHINE)
         asked = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto((site / "index.html").as_uri())
         page.locator("input[name=query]").first.fill("quarantine")
-        page.wait_for_selector(".md-search-result__link", timeout=60_000, state="attached")
+        page.wait_for_selector(".md-search-result__link", state="attached")
         assert "quarantine" in page.locator(".md-search-result__list").inner_text().lower()
         browser.close()
     assert asked and not [address for address in asked if address.startswith("http")]

@@ -44,7 +44,7 @@ soundmind.add_command(trace)
 
 @soundmind.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=5000, show_default=True, help="Port to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port to listen on.")
 def ui(host: str, port: int) -> None:
     """Open this project's MLflow store in the browser's UI."""
     from soundmind_pipeline.tracking import open_experiment, tracking_uri
