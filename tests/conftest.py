@@ -1,4 +1,4 @@
-"""Shared fixtures: quiet, single-threaded libraries, and a policy small enough to build in each test."""
+"""Shared fixtures: quiet, single-threaded, seeded libraries, and a policy small enough to build in each test."""
 
 import os
 
@@ -13,13 +13,16 @@ os.environ.update(
     TRANSFORMERS_VERBOSITY="error",
 )
 
+import random
 import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,6 +30,14 @@ if TYPE_CHECKING:
     from soundmind_pipeline.policy.folder import Policy
     from soundmind_pipeline.policy.params import NanoPolicyParams
     from soundmind_pipeline.policy.processor import AudioTextProcessor
+
+# What whoever runs the tests has set for other work.
+for name in ("COLUMNS", "KEDRO_ENV", "MLFLOW_TRACKING_URI", "SOUNDMIND_DVC_REMOTE", "SOUNDMIND_ENV"):
+    os.environ.pop(name, None)
+
+# The same examples in every run, however slow the machine.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 TINY_TEXTS = (
     "if tom is happy then anna is rich but tom is happy so anna is rich.",
@@ -36,6 +47,15 @@ TINY_TEXTS = (
     "<think> it follows. </think> Answer: entailed.",
     "does it follow?",
 )
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws without a seed of its own is the same in every run, whichever tests ran before."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:  # else its generator is still as it starts, always the same
+        sys.modules["torch"].default_generator.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "audio_ingestion.py"
 
 def test_both_sides_scan_the_same_clips():
     done = subprocess.run(
-        [sys.executable, SCRIPT, "--files", "2", "--peer-files", "2"], capture_output=True, text=True, timeout=300
+        [sys.executable, SCRIPT, "--files", "2", "--peer-files", "2"], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])

@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,14 +32,19 @@ class Project:
             command, cwd=self.path / cwd, env=environment, capture_output=True, text=True, timeout=600
         )
 
-    def start(self, *arguments: str, program: str = "kedro") -> subprocess.Popen:
-        """Start a command; standard error comes with standard output."""
+    @contextmanager
+    def started(self, *arguments: str, program: str = "kedro") -> Iterator[subprocess.Popen]:
+        """A command under way, killed at the end of the block if it still runs; standard error comes with output."""
         command, environment = self._command(program, arguments)
         # A shell that runs the tests in the background has them ignore Ctrl-C, and whatever they start would too.
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        return subprocess.Popen(
+        with subprocess.Popen(
             command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     @staticmethod
     def _command(program: str, arguments: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
@@ -80,26 +87,19 @@ def fresh_project(tmp_path) -> Project:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> tuple[Project, subprocess.CompletedProcess]:
-    """The project after `kedro run --env smoke --pipeline=rl`, which builds everything upstream first."""
+    """The project after `kedro run --env smoke --pipeline=rl`, which builds everything upstream first.
+
+    The files of tests share it, so they only read it; what may change something runs in ``project``.
+    """
     project = copy_project(tmp_path_factory.mktemp("project"))
     done = project.run("run", "--env", "smoke", "--pipeline=rl")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return project, done
 
 
-def _copy(smoke: tuple[Project, subprocess.CompletedProcess], name: str) -> Project:
-    path = smoke[0].path.with_name(name)
+@pytest.fixture(scope="module")
+def project(smoke, tmp_path_factory) -> Project:
+    """A copy of that project for the tests of one file."""
+    path = tmp_path_factory.mktemp("copy") / "project"
     shutil.copytree(smoke[0].path, path)
     return Project(path)
-
-
-@pytest.fixture(scope="session")
-def finished(smoke) -> Project:
-    """A copy of that project, for tests that edit artifacts and put them back."""
-    return _copy(smoke, "finished")
-
-
-@pytest.fixture(scope="module")
-def scratch(smoke, request) -> Project:
-    """A copy of that project for the tests of one file, which build stages anew and may leave them unfinished."""
-    return _copy(smoke, f"scratch_{request.path.stem}")

@@ -11,7 +11,7 @@ from dvc.repo import Repo
 from soundmind_pipeline.dvc_stages import project_document, render
 
 PROJECT = Path(__file__).resolve().parents[2]
-IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp", "config.local")
+IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info", "cache", "tmp", "local", "config.local")
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -89,8 +89,7 @@ def test_mlflow_holds_live_metrics_params_and_tags(smoke, monkeypatch):
     assert json.loads(attached.read_text()) == evaluation
 
 
-def test_what_is_there_is_reused_and_a_changed_parameter_is_named(scratch):
-    project = scratch
+def test_what_is_there_is_reused_and_a_changed_parameter_is_named(project):
     manifest = project.path / "data" / "smoke" / "03_primary" / "manifest.parquet"
     before = manifest.stat().st_mtime_ns
     done = project.run("run", "--env", "smoke", "--pipelines", "features", "--params", "ingestion.verified.seed=77")
@@ -111,8 +110,7 @@ def test_what_is_there_is_reused_and_a_changed_parameter_is_named(scratch):
         (("--pipelines", "trainn"), "trainn"),
     ],
 )
-def test_bad_input_is_one_message(scratch, arguments, named):
-    project = scratch
+def test_bad_input_is_one_message(project, arguments, named):
     done = project.run("run", "--env", "smoke", *arguments)
     text = done.stdout + done.stderr
     assert done.returncode == 1
@@ -120,8 +118,7 @@ def test_bad_input_is_one_message(scratch, arguments, named):
     assert "Traceback" not in text
 
 
-def test_an_adapter_of_another_model_size_is_one_message(scratch, tmp_path):
-    project = scratch
+def test_an_adapter_of_another_model_size_is_one_message(project, tmp_path):
     models = project.path / "data" / "smoke" / "06_models"
     config = models / "sft" / "config.json"
     whole = config.read_text()
@@ -139,8 +136,7 @@ def test_an_adapter_of_another_model_size_is_one_message(scratch, tmp_path):
     assert "Traceback" not in text
 
 
-def test_an_unwritable_mlruns_is_one_message(scratch, tmp_path):
-    project = scratch
+def test_an_unwritable_mlruns_is_one_message(project, tmp_path):
     mlruns, kept = project.path / "mlruns", tmp_path / "kept"
     mlruns.rename(kept)
     mlruns.write_text("")
@@ -154,16 +150,14 @@ def test_an_unwritable_mlruns_is_one_message(scratch, tmp_path):
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_ctrl_c_ends_cleanly_and_the_run_is_marked(scratch, monkeypatch):
-    project = scratch
-    process = project.start(
-        "run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=5,sft.checkpoint_every=1"
-    )
-    for line in process.stdout:
-        if "── sft" in line:
-            break
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=120)
+def test_ctrl_c_ends_cleanly_and_the_run_is_marked(project, monkeypatch):
+    command = ("run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=5,sft.checkpoint_every=1")
+    with project.started(*command) as process:
+        for line in process.stdout:
+            if "── sft" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "Interrupted" in output
     assert "Traceback" not in output
@@ -174,19 +168,16 @@ def test_ctrl_c_ends_cleanly_and_the_run_is_marked(scratch, monkeypatch):
     newest = client.search_runs([experiment], order_by=["start_time DESC"], max_results=1)[0]
     assert newest.info.status == "KILLED"
     assert not (project.reporting / "stages" / "sft.json").exists(), "an interrupted stage must not count as complete"
-    again = project.run("run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=5,sft.checkpoint_every=1")
+    again = project.run(*command)
     assert again.returncode == 0, again.stdout + again.stderr
 
 
-def test_a_run_killed_outright_goes_on_in_the_same_mlflow_run(scratch, monkeypatch):
-    project = scratch
+def test_a_run_killed_outright_goes_on_in_the_same_mlflow_run(project, monkeypatch):
     command = ("run", "--env", "smoke", "--pipelines", "sft", "--params", "sft.seed=6,sft.checkpoint_every=1")
-    process = project.start(*command)
-    for line in process.stdout:
-        if "hear:" in line:  # the first phase is over, and its checkpoints are written
-            break
-    process.kill()
-    process.communicate(timeout=60)
+    with project.started(*command) as process:
+        for line in process.stdout:
+            if "hear:" in line:  # the first phase is over, and its checkpoints are written
+                break
     again = project.run(*command)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Continuing MLflow run" in again.stdout

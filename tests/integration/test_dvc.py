@@ -99,12 +99,17 @@ def test_code_is_followed_wherever_an_import_stands(tmp_path):
         "c.py": "",
         "deep/__init__.py": "'A docstring.'\n",
         "deep/worker.py": "import soundmind_pipeline.busy.leaf\n",
-        "busy/__init__.py": "'A docstring.'\nimport json\n",
+        "busy/__init__.py": "'A docstring.'\nfrom .names import x\n",
+        "busy/names.py": "from ..d import x\n",
+        "d.py": "from . import e\n",
+        "e.py": "",
         "busy/leaf.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import soundmind_pipeline.c\n",
     }
     found = code_files(["soundmind_pipeline.a"], write(tmp_path, files))
     names = [path.relative_to("src/soundmind_pipeline").as_posix() for path in found]
-    assert names == ["a.py", "b.py", "busy/__init__.py", "busy/leaf.py", "deep/worker.py"]
+    assert names == [
+        "a.py", "b.py", "busy/__init__.py", "busy/leaf.py", "busy/names.py", "d.py", "deep/worker.py", "e.py",
+    ]  # fmt: skip
 
 
 def test_templates_are_code_of_those_who_name_them(tmp_path):

@@ -101,6 +101,7 @@ CHANGES = [
     change("policy", "data/06_models/sft/part", {"sft", "rl", "evaluation"}),
     change("checkpoint of a stage at work", "data/06_models/work/rl/step-5/state", NONE),
     change("artifact of another environment", "data/smoke/03_primary/manifest.parquet", NONE),
+    change("predictions of a run to compare with", "data/other/predictions.parquet", NONE),
     change("results that the report may show", "data/08_reporting/ablation/ablation.json", NONE),
 ]  # fmt: skip
 

@@ -36,7 +36,7 @@ def round_trip(project: Path, **environment: str) -> None:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
             command, shell=True, cwd=project, env={**os.environ, "PATH": path, **environment},
-            capture_output=True, text=True, timeout=180,
+            capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 

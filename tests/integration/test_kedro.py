@@ -44,8 +44,7 @@ def test_every_node_has_a_name_that_people_can_type():
 
 
 @pytest.mark.slow
-def test_kedro_viz_draws_the_dag_with_layers_and_previews(smoke, monkeypatch):
-    project, _ = smoke
+def test_kedro_viz_draws_the_dag_with_layers_and_previews(project, monkeypatch):
     monkeypatch.setenv("KEDRO_ENV", "smoke")
     done = project.run("viz", "build", "--include-previews")
     text = " ".join((done.stdout + done.stderr).split())
@@ -62,11 +61,20 @@ def test_kedro_viz_draws_the_dag_with_layers_and_previews(smoke, monkeypatch):
 
 
 @pytest.mark.slow
-def test_runs_from_another_folder_of_the_project(scratch):
-    done = scratch.run("run", "--env", "smoke", "--pipelines", "evaluation", "--from-nodes", "draw_figures", cwd="conf")
+def test_a_slice_that_names_nothing_leaves_no_trace(project):
+    records = {path: path.read_bytes() for path in project.reporting.glob("stages/*.json")}
+    done = project.run("run", "--env", "smoke", "--pipelines", "evaluation", "--from-nodes", "write_reprot")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "kedro registry describe" in done.stderr
+    assert {path: path.read_bytes() for path in project.reporting.glob("stages/*.json")} == records
+
+
+@pytest.mark.slow
+def test_runs_from_another_folder_of_the_project(project):
+    done = project.run("run", "--env", "smoke", "--pipelines", "evaluation", "--from-nodes", "draw_figures", cwd="conf")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert not (scratch.path / "conf" / "data").exists()
-    assert not (scratch.path / "conf" / "mlruns").exists()
+    assert not (project.path / "conf" / "data").exists()
+    assert not (project.path / "conf" / "mlruns").exists()
 
 
 @pytest.mark.slow

@@ -9,10 +9,11 @@ pytestmark = pytest.mark.slow
 FIGURE = "data/smoke/08_reporting/evaluation.json:policies.rl.audio_to_text.accuracy"
 
 
-def test_a_figure_is_traced_to_the_seed_of_its_problems(finished):
-    done = finished.run("trace", FIGURE, program="soundmind")
+def test_a_figure_is_traced_to_the_seed_of_its_problems(smoke):
+    project, _ = smoke
+    done = project.run("trace", FIGURE, program="soundmind")
     assert done.returncode == 0, done.stdout + done.stderr
-    value = json.loads((finished.reporting / "evaluation.json").read_text())["policies"]["rl"]["audio_to_text"][
+    value = json.loads((project.reporting / "evaluation.json").read_text())["policies"]["rl"]["audio_to_text"][
         "accuracy"
     ]
     assert done.stdout.startswith(f"policies.rl.audio_to_text.accuracy = {value}\n")
@@ -25,8 +26,9 @@ def test_a_figure_is_traced_to_the_seed_of_its_problems(finished):
     assert "Everything is what it was" in done.stdout
 
 
-def test_the_chain_as_json_holds_what_stands_on_the_disk(finished):
-    done = finished.run("trace", "08_reporting/report.html", "--json", program="soundmind", cwd="data/smoke")
+def test_the_chain_as_json_holds_what_stands_on_the_disk(smoke):
+    project, _ = smoke
+    done = project.run("trace", "08_reporting/report.html", "--json", program="soundmind", cwd="data/smoke")
     assert done.returncode == 0, done.stdout + done.stderr
     document = json.loads(done.stdout)
     report = document["artifacts"]["report"]
@@ -47,21 +49,22 @@ def test_the_chain_as_json_holds_what_stands_on_the_disk(finished):
         ("rl_policy:accuracy", "holds no figures"),
     ],
 )
-def test_what_is_not_there_is_one_message(finished, what, named):
-    done = finished.run("trace", what, "--env", "smoke", program="soundmind")
+def test_what_is_not_there_is_one_message(smoke, what, named):
+    project, _ = smoke
+    done = project.run("trace", what, "--env", "smoke", program="soundmind")
     text = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 1
     assert named in text
     assert "Traceback" not in text
 
 
-def test_a_changed_artifact_is_named_when_it_is_used_and_when_it_is_traced(finished):
-    history = finished.reporting / "rl_history.csv"
+def test_a_changed_artifact_is_named_when_it_is_used_and_when_it_is_traced(project):
+    history = project.reporting / "rl_history.csv"
     whole = history.read_text()
     history.write_text("".join(whole.splitlines(keepends=True)[:-1]))
     try:
-        traced = finished.run("trace", "figures", "--env", "smoke", program="soundmind")
-        used = finished.run("run", "--env", "smoke", "--pipelines", "evaluation", "--tags", "evaluation")
+        traced = project.run("trace", "figures", "--env", "smoke", program="soundmind")
+        used = project.run("run", "--env", "smoke", "--pipelines", "evaluation", "--tags", "evaluation")
     finally:
         history.write_text(whole)
     assert "rl_history.csv is not what it was. Made from it: data/smoke/08_reporting/figures" in traced.stdout

@@ -11,14 +11,13 @@ TOUR = Path(__file__).resolve().parents[2] / "notebooks" / "tour.ipynb"
 
 
 @pytest.mark.slow
-def test_the_tour_runs(smoke, monkeypatch):
-    project, _ = smoke
+def test_the_tour_runs(project, monkeypatch):
     folder = project.path / "notebooks"
     folder.mkdir(exist_ok=True)
     shutil.copy(TOUR, folder)
     monkeypatch.setenv("SOUNDMIND_ENV", "smoke")
     notebook = nbformat.read(folder / TOUR.name, as_version=4)
-    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}}).execute()
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}).execute()
     texts = [output.get("text", "") for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("rl_policy" in text for text in texts)
     shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]

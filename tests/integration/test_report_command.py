@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -14,15 +15,11 @@ TABLE_CELL = re.compile(r'<data data-key="([^"]+)" value="([^"]+)">')
 
 @pytest.fixture(scope="module")
 def again(smoke, tmp_path_factory):
-    """The smoke run's folder of results, and what the command makes of its saved answers without its policies."""
-    project, _ = smoke
-    out = tmp_path_factory.mktemp("again")
-    models = project.path / "data" / "smoke" / "06_models"
-    hidden = models.rename(models.with_name("hidden"))  # marking needs no weights
-    try:
-        done = project.run("report", "--env", "smoke", "--out", str(out), program="soundmind")
-    finally:
-        hidden.rename(models)
+    """The smoke run's results, and what the command makes of its saved answers without its policies."""
+    out, path = tmp_path_factory.mktemp("again"), tmp_path_factory.mktemp("copy") / "project"
+    shutil.copytree(smoke[0].path, path, ignore=shutil.ignore_patterns("06_models"))  # marking needs no weights
+    project = type(smoke[0])(path)
+    done = project.run("report", "--env", "smoke", "--out", str(out), program="soundmind")
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return project, out, done
 
@@ -39,6 +36,11 @@ def test_the_numbers_are_those_of_the_run(again):
         assert (out / name).read_bytes() == (project.reporting / name).read_bytes(), name
     for figure in (project.reporting / "figures").iterdir():
         assert (out / "figures" / figure.name).read_bytes() == figure.read_bytes(), figure.name
+    page = (out / "report.html").read_bytes()
+    assert page == (project.reporting / "report.html").read_bytes()
+    (origin,) = json.loads((project.reporting / "stages" / "evaluation.json").read_text())["origins"].values()
+    for known in (origin["run_id"], origin["began"], origin["git_commit"] or "not in a git repository"):
+        assert known.encode() in page
     assert "0 with another reward than before" in done.stdout
     answers = pd.read_parquet(project.path / "data" / "smoke" / "07_model_output" / "predictions.parquet")
     assert int(re.match(r"([\d,]+) answers", done.stdout).group(1).replace(",", "")) >= len(answers)
@@ -93,21 +95,21 @@ def with_good_answers(answers, data):
     return answers.assign(response=answers["response"].mask(written, answers["uid"].map(references)))
 
 
-def test_in_place_the_answers_get_the_marks_that_the_results_tell(scratch):
-    data = scratch.path / "data" / "smoke"
+def test_in_place_the_answers_get_the_marks_that_the_results_tell(project):
+    data = project.path / "data" / "smoke"
     tables = [data / "07_model_output" / f"{name}.parquet" for name in ("predictions", "sampled_predictions")]
     written = [table.stat().st_mtime_ns for table in tables]
-    done = scratch.run("report", "--env", "smoke", program="soundmind")
+    done = project.run("report", "--env", "smoke", program="soundmind")
     assert done.returncode == 0 and "predictions.parquet" not in done.stdout, done.stderr[-4000:]
     assert [table.stat().st_mtime_ns for table in tables] == written
     before = [with_good_answers(pd.read_parquet(table), data) for table in tables]
     for table, answers in zip(tables, before, strict=True):
         answers.to_parquet(table, index=False)
-    local = scratch.path / "conf" / "smoke" / "parameters_rl.yml"
+    local = project.path / "conf" / "smoke" / "parameters_rl.yml"
     parameters = local.read_text()
     local.write_text(parameters + "\n  reward: {weights: {answer: 4.0, format_text: 3.0}}\n")
     try:
-        done = scratch.run("report", "--env", "smoke", program="soundmind")
+        done = project.run("report", "--env", "smoke", program="soundmind")
     finally:
         local.write_text(parameters)
     assert done.returncode == 0, done.stderr[-4000:]

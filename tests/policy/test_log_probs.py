@@ -212,7 +212,7 @@ def test_rows_that_cannot_be_scored_are_named(tiny_policy, prompts, completions,
 def test_runs_inside_a_deepspeed_engine_at_stage_3() -> None:
     """Frozen and trained heads in chunks: the losses of plain torch (in its own process: DeepSpeed keeps globals)."""
     script = Path(__file__).with_name("zero3_steps.py")
-    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=300)
+    run = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=600)
     assert run.returncode == 0, run.stderr[-2000:]
     losses = [[float(number) for number in line.split()[1:]] for line in run.stdout.splitlines() if line[:4] == "loss"]
     assert len(losses) == 4 and all(len(row) == 3 for row in losses)

@@ -23,7 +23,7 @@ def test_tags_are_single_tokens_that_stay_in_decoded_text(tiny_processor) -> Non
     assert not set(tokenizer.convert_tokens_to_ids(list(TAGS))) & set(tokenizer.all_special_ids)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
 def test_any_text_is_encoded_without_loss(tiny_processor, text: str) -> None:
     tokenizer = tiny_processor.tokenizer

@@ -79,7 +79,7 @@ def test_no_rows_are_no_groups():
 
 
 @given(st.lists(st.tuples(*[st.sampled_from([LONG, NEAR, OTHER, "x y z", "x", ""])] * 3), max_size=8), st.randoms())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_groups_do_not_depend_on_the_order(triplets, random):
     triplets = [(major or None, minor or None, claim or "so") for major, minor, claim in triplets]
     frame = rows(*triplets)

@@ -23,7 +23,7 @@ def test_similarity_by_hand():
 
 
 @given(TEXTS, st.sampled_from([0.3, 0.5, 0.75, 0.8, 1.0]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_it_finds_what_comparing_all_pairs_finds(texts, threshold):
     everything = range(len(texts))
     found = ShingleIndex(texts).nearest(everything, everything, threshold)
@@ -38,7 +38,7 @@ def test_it_finds_what_comparing_all_pairs_finds(texts, threshold):
 
 
 @given(TEXTS, st.sampled_from([0.3, 0.5, 0.75, 0.8, 1.0]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_linked_pairs_link_what_all_pairs_link(texts, threshold):
     found, expected = DisjointSets(len(texts)), DisjointSets(len(texts))
     pairs = list(ShingleIndex(texts).linked_pairs(threshold))

@@ -21,7 +21,7 @@ SHAPED = ShapingParams(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TEXTS, TEXTS, st.sampled_from([0, 1]), SECONDS, SECONDS, STYLES)
 def test_never_raises_and_stays_bounded(response, reference, label, seconds, annotated, style):
     score = Scorer(RewardParams(style=style)).score(response, label, reference, seconds, annotated)
@@ -36,14 +36,14 @@ def test_never_raises_and_stays_bounded(response, reference, label, seconds, ann
         assert score.verdict_lenient == score.verdict and score.format_text == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS, TEXTS, st.sampled_from([0, 1]), SECONDS, SECONDS, STYLES)
 def test_shaping_stays_bounded(response, reference, label, seconds, annotated, style):
     shaped = Scorer(RewardParams(style=style, shaping=SHAPED)).score(response, label, reference, seconds, annotated)
     assert math.isfinite(shaped.total) and -4 <= shaped.total <= 5.25
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS, st.sampled_from([0, 1]), STYLES)
 def test_at_most_one_label_is_right(response, label, style):
     scorer = Scorer(RewardParams(style=style))
@@ -51,7 +51,7 @@ def test_at_most_one_label_is_right(response, label, style):
     assert answers in (0, 2)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(min_size=1, max_size=80), st.sampled_from(["entailed", "not entailed"]))
 def test_whatever_is_thought_the_verdict_after_it_counts(reasoning, verdict):
     parsed = parse_verdict(f"{OPEN}{reasoning}{CLOSE}\nAnswer: {verdict}.", "think")
@@ -61,7 +61,7 @@ def test_whatever_is_thought_the_verdict_after_it_counts(reasoning, verdict):
         assert parsed.verdict == verdict or parsed.reason == "empty_reasoning"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS, st.text(alphabet=" \n\t.!*\"'", max_size=10), STYLES)
 def test_trailing_punctuation_and_whitespace_change_nothing(response, tail, style):
     before = parse_verdict(response, style)
@@ -69,7 +69,7 @@ def test_trailing_punctuation_and_whitespace_change_nothing(response, tail, styl
         assert parse_verdict(response + tail, style) == before
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(WORDS, WORDS, WORDS)
 def test_more_reasoning_never_earns_less(reasoning, more, reference):
     def total(words):
@@ -79,7 +79,7 @@ def test_more_reasoning_never_earns_less(reasoning, more, reference):
     assert total(reasoning) <= total(reasoning + more)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(0, 100), st.floats(0, 100), st.floats(0.1, 100))
 def test_more_speech_never_earns_less(seconds, more, annotated):
     def total(duration):

@@ -57,7 +57,7 @@ def same(one, other):
 
 
 def without_times(history: pd.DataFrame) -> pd.DataFrame:
-    return history.drop(columns="train/seconds")
+    return history.drop(columns="sft/seconds")
 
 
 def test_history_and_metrics_tell_every_step(straight):
@@ -65,7 +65,7 @@ def test_history_and_metrics_tell_every_step(straight):
     assert history["step"].tolist() == list(range(1, 15))
     assert history["phase"].tolist() == ["hear"] * 6 + ["reason"] * 4 + ["joint"] * 4
     assert [step for step, _ in sink.rows] == list(range(1, 15))
-    assert set(sink.rows[0][1]) == {"sft/loss", "sft/ctc", "sft/grad_norm", "train/lr", "train/seconds"}
+    assert set(sink.rows[0][1]) == {"sft/loss", "sft/ctc", "sft/grad_norm", "sft/lr", "sft/seconds"}
     assert {"sft/loss_audio", "sft/loss_text", "sft/ctc"} <= set(sink.rows[-1][1])
     last = history.iloc[-1]
     assert last["sft/loss"] == pytest.approx(

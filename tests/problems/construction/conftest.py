@@ -109,7 +109,7 @@ def settings(endpoint: Endpoint) -> Callable[..., EndpointParams]:
             "model": "m",
             "api_key_env": "TEST_ENDPOINT_KEY",
             "max_tokens": 100,
-            "timeout_seconds": 5.0,
+            "timeout_seconds": 60.0,  # a busy machine must not make it ask again
             "max_retries": 2,
         }
         return EndpointParams(**(defaults | changes))

@@ -107,9 +107,9 @@ def test_retry_after_is_honoured(endpoint, settings, tmp_path):
 
 
 def test_a_slow_server_is_not_waited_for(endpoint, settings, tmp_path):
-    endpoint.seconds = 1.0
-    with pytest.raises(RequestFailedError, match=r"no reply within 0\.2 s"):
-        ask(settings(timeout_seconds=0.2, max_retries=0), tmp_path)
+    endpoint.seconds = 30.0
+    with pytest.raises(RequestFailedError, match=r"no reply within 0\.5 s"):
+        ask(settings(timeout_seconds=0.5, max_retries=0), tmp_path)
 
 
 def test_a_server_that_is_not_there(settings, tmp_path):
@@ -159,9 +159,9 @@ def test_a_key_that_is_not_set(endpoint, settings, tmp_path, monkeypatch):
 
 
 def test_no_more_requests_at_once_than_allowed(endpoint, settings, tmp_path):
-    endpoint.seconds = 0.05
-    ask(settings(concurrency=3), tmp_path, messages=numbered(12))
-    assert endpoint.most_at_once == 3 and len(endpoint.requests) == 12
+    endpoint.seconds = 0.3
+    ask(settings(concurrency=3), tmp_path, messages=numbered(6))
+    assert endpoint.most_at_once == 3 and len(endpoint.requests) == 6
 
 
 def test_the_cache_answers_the_same_request_only(endpoint, settings, tmp_path):
@@ -250,9 +250,8 @@ def test_a_killed_run_goes_on_where_it_was(endpoint, settings, tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     process.stdout.close()
-    endpoint.requests.clear()
     replies, client = ask(params, tmp_path, messages=numbered(5))
-    assert not endpoint.requests and client.found == 5 and len(replies) == 5
+    assert (client.paid, client.found, len(replies)) == (0, 5, 5)
     assert client.budget.spent >= 5 * 30
 
 

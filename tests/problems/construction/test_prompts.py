@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from soundmind_pipeline.problems.construction.prompts import WORDINGS, prompt_id, word_prompt
 from soundmind_pipeline.problems.published.premises import Premises, split_prompt
 
-DEV = Path(__file__).resolve().parents[4] / "shared/data/soundmind/dev.jsonl"
+DEFAULT = Path(__file__).parents[4] / "shared" / "data" / "soundmind"
+DEV = Path(os.environ.get("SOUNDMIND_DATA", DEFAULT)) / "dev.jsonl"
 TRIPLET = Premises('Every "A" is a B. Some C', "x is an A", "x is a B")
 
 

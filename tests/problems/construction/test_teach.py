@@ -200,7 +200,13 @@ def test_a_killed_run_pays_for_nothing_twice_and_ends_in_the_same_table(endpoint
     endpoint.respond = lambda body: completion("Answer: entailed.", f"thought about {body['messages'][1]['content']}")
     whole, _ = ask(rows, tmp_path / "whole", settings())
     endpoint.requests.clear()
-    endpoint.seconds = 0.1
+
+    def respond(body):
+        if len(endpoint.requests) > 4:
+            endpoint.seconds = 60.0  # the process waits here for its end
+        return answer(body)
+
+    answer, endpoint.respond = endpoint.respond, respond
     rows.to_parquet(tmp_path / "rows.parquet")
     params = TeacherParams(kind="endpoint", endpoint=settings(concurrency=2))
     code = (
@@ -213,12 +219,12 @@ def test_a_killed_run_pays_for_nothing_twice_and_ends_in_the_same_table(endpoint
         f"teach(rows, params, FallacyRates(), Path({str(tmp_path / 'cache')!r}))\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
-    while len(endpoint.requests) < 6 and process.poll() is None:
+    while len(endpoint.requests) < 5 and process.poll() is None:
         time.sleep(0.01)
     process.kill()
     process.wait()
-    sent = len(endpoint.requests)
-    assert 6 <= sent < 12
+    assert 5 <= len(endpoint.requests) <= 6
+    endpoint.respond, endpoint.seconds = answer, 0.0
     resumed, rejected = ask(rows, tmp_path / "cache", settings())
     # Two requests were under way when it was killed: their replies are lost.
     assert len(endpoint.requests) <= 12 + 2 and rejected.empty

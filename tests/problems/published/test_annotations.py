@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from soundmind_pipeline.problems.published.annotations import Annotation, read_annotations
@@ -45,7 +45,6 @@ def test_an_id_may_be_missing(tmp_path):
 
 
 @given(st.lists(st.dictionaries(st.sampled_from([*GOOD, "answer_seconds"]), ANY, max_size=5)))
-@settings(deadline=None)
 def test_every_row_is_a_sample_or_a_bad_row(tmp_path_factory, changes):
     path = write(tmp_path_factory.mktemp("rows") / "x.jsonl", *(GOOD | change for change in changes))
     rows = list(read_annotations(path))

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from soundmind_pipeline.errors import SoundmindError
@@ -92,7 +92,6 @@ def test_a_missing_file_is_an_error_that_names_it(tmp_path):
 
 
 @given(st.lists(OBJECTS), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
-@settings(deadline=None)
 def test_whatever_objects_are_written_are_read(tmp_path_factory, objects, end, mark, ascii_only):
     text = "".join(json.dumps(document, ensure_ascii=ascii_only) + end for document in objects)
     path = tmp_path_factory.mktemp("lines") / "rows.jsonl"
@@ -101,7 +100,6 @@ def test_whatever_objects_are_written_are_read(tmp_path_factory, objects, end, m
 
 
 @given(st.lists(st.binary(max_size=40).filter(lambda line: b"\n" not in line)))
-@settings(deadline=None)
 def test_no_bytes_crash_the_reader_and_no_line_is_lost(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("lines") / "rows.jsonl"
     path.write_bytes(b"\n".join(rows))

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from soundmind_pipeline.problems.published.lines import BadRow
@@ -38,7 +38,6 @@ def test_nulls_missing_keys_and_malformed_lines(tmp_path, key):
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(list(GOOD)), st.none() | st.text() | st.lists(st.text()), max_size=4)))
-@settings(deadline=None)
 def test_every_line_is_a_problem_or_a_bad_row(tmp_path_factory, changes):
     path = write(tmp_path_factory.mktemp("rows") / "x.txt", *(GOOD | change for change in changes))
     assert [row.line for row in read_logiqa(path)] == list(range(1, len(changes) + 1))

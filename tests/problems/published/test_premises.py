@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from soundmind_pipeline.problems.published.premises import Premises, normal_form, split_prompt, words_of
@@ -62,7 +62,6 @@ def test_prompts_without_a_triplet(prompt):
 
 
 @given(TEXTS, TEXTS, TEXTS)
-@settings(deadline=None)
 def test_any_single_line_comes_back(major, minor, conclusion):
     texts = tuple(text.strip() for text in (major, minor, conclusion))
     prompt = split_prompt(PUBLISHED.format(major, minor, conclusion))
@@ -71,7 +70,6 @@ def test_any_single_line_comes_back(major, minor, conclusion):
 
 
 @given(st.text())
-@settings(deadline=None)
 def test_no_prompt_crashes(text):
     split_prompt(text)
     assert normal_form(normal_form(text)) == normal_form(text)

@@ -355,7 +355,7 @@ def test_exported_columns_come_back(dataset):
         max_size=6,
     )
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_every_record_is_a_sound_row_or_set_aside(tmp_path_factory, changes):
     root = tmp_path_factory.mktemp("soundmind")
     good = {"user_content": "Does it follow?", "answer": "Yes.\nAnswer: entailed.", "label": 1}

@@ -11,9 +11,6 @@ from soundmind_pipeline.problems.verified.families import FAMILIES, Atom, Proble
 from soundmind_pipeline.problems.verified.logic import Literal
 from soundmind_pipeline.problems.verified.teacher import correct_proof, permitted_proofs
 
-# A busy machine must not fail a test, and no example database is left behind.
-QUIET = settings(deadline=None, database=None)
-
 # The meaning of each family in plain Python, apart from the package's formulas; f and s as they are said.
 MEANING = {
     "if_then": lambda f, s: s if f else True,
@@ -38,7 +35,6 @@ def problems(draw: st.DrawFn) -> Problem:
     )
 
 
-@QUIET
 @given(problems())
 def test_the_label_is_brute_force_entailment(problem):
     worlds = [
@@ -51,26 +47,22 @@ def test_the_label_is_brute_force_entailment(problem):
     assert problem.label == all(world[problem.claim.atom] == problem.claim.positive for world in worlds)
 
 
-@QUIET
 @given(problems())
 def test_json_round_trip(problem):
     assert Problem.from_json(problem.to_json()) == problem
 
 
-@QUIET
 @given(problems(), problems())
 def test_the_question_tells_the_whole_problem(one, other):
     if language.question(one) == language.question(other):
         assert one == other
 
 
-@QUIET
 @given(problems())
 def test_the_correct_proof_ends_in_the_label(problem):
     assert (correct_proof(problem).verdict == "entailed") == bool(problem.label)
 
 
-@QUIET
 @given(problems())
 def test_the_checker_takes_what_the_teacher_writes(problem):
     for proof in permitted_proofs(problem):
@@ -79,7 +71,7 @@ def test_the_checker_takes_what_the_teacher_writes(problem):
         assert check.correct == (proof == correct_proof(problem))
 
 
-@settings(QUIET, max_examples=200)
+@settings(max_examples=200)
 @given(problems(), st.data())
 def test_the_checker_refuses_any_word_exchanged_or_dropped(problem, data):
     words = correct_proof(problem).response.split()
@@ -90,7 +82,6 @@ def test_the_checker_refuses_any_word_exchanged_or_dropped(problem, data):
     assert not check.valid and not check.correct
 
 
-@QUIET
 @given(problems(), st.text(max_size=80))
 def test_the_checker_never_raises_on_a_response(problem, response):
     check = check_reasoning(problem.to_json(), response)

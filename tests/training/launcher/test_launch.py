@@ -105,15 +105,19 @@ def test_a_rank_that_hangs_is_ended_and_its_stack_kept(tmp_path):
 def test_a_signal_ends_the_ranks_first(tmp_path, number):
     def send_when_waiting() -> None:
         while len(list(tmp_path.glob("waiting-*"))) < 2:
-            time.sleep(0.1)
+            if over.wait(0.1):
+                return
         os.kill(os.getpid(), number)
 
-    before = signal.getsignal(number)
+    before, over = signal.getsignal(number), threading.Event()
     sender = threading.Thread(target=send_when_waiting)
     sender.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_training(trains.wait_to_be_stopped, work=tmp_path, metrics=ListSink(), params=two_ranks())
-    sender.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_training(trains.wait_to_be_stopped, work=tmp_path, metrics=ListSink(), params=two_ranks())
+    finally:
+        over.set()
+        sender.join()
     assert not ranks_of(tmp_path)
     assert signal.getsignal(number) is before
 
@@ -129,15 +133,17 @@ def test_ranks_do_not_outlive_a_killed_launching_process(tmp_path, next_launch):
         "run_training(trains.wait_to_be_stopped, work=Path(sys.argv[1]), metrics=NullSink(), params=params)\n"
     )
     with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)]) as driver:
-        while len(list(tmp_path.glob("waiting-*"))) < 2:
-            assert driver.poll() is None
-            time.sleep(0.1)
-        assert len(ranks_of(tmp_path)) == 2
-        driver.kill()
+        try:
+            while len(list(tmp_path.glob("waiting-*"))) < 2:
+                assert driver.poll() is None
+                time.sleep(0.1)
+            assert len(ranks_of(tmp_path)) == 2
+        finally:
+            driver.kill()
     if next_launch:
         _kill_ranks(JobFolder(tmp_path / "launch"))
         assert not ranks_of(tmp_path)  # at once: they must not write into the next launch's folder
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while ranks_of(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not ranks_of(tmp_path)

@@ -351,7 +351,7 @@ def test_speech_is_under_way_while_the_reference_is_computed(toy_jobs, train, mo
     began = threading.Event()
 
     def after_the_reference_began(text, wave):
-        if not began.wait(timeout=60):
+        if not began.wait(timeout=600):
             raise SoundmindError("the trainer waits for speech before it goes on")
         return wave
 

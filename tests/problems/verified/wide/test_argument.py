@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from soundmind_pipeline.errors import SoundmindError
@@ -28,7 +28,6 @@ GOOD = Argument(
 )
 
 
-@settings(deadline=None, database=None)
 @given(seed=st.integers(0, 2**32))
 def test_json_round_trip(draw_any, seed):
     problem = draw_any(seed)

@@ -19,8 +19,6 @@ from soundmind_pipeline.problems.verified.wide.derivations import derive
 from soundmind_pipeline.problems.verified.wide.statements import Statement, fact, statement
 from soundmind_pipeline.problems.verified.wide.syllogisms import MOODS, is_valid
 
-QUIET = settings(deadline=None, database=None)
-
 PONENS = Sequent((statement("if", 0, 1), fact(0)), fact(1), 2)
 CONVERSE = Sequent((statement("if", 0, 1), fact(1)), fact(0), 2)
 BARBARA = Sequent((statement("all", 1, 2), statement("all", 0, 1)), statement("all", 0, 2), 3)
@@ -34,7 +32,7 @@ def step(says, rule, *cites):
     return {"says": says.to_json(), "by": rule, "from": list(cites)}
 
 
-@settings(QUIET, max_examples=300)
+@settings(max_examples=300)
 @given(seed=st.integers(0, 2**32), existential_import=st.booleans())
 def test_stored_proofs_prove_the_label(draw_any, seed, existential_import):
     problem = draw_any(seed, existential_import=existential_import)
@@ -48,7 +46,7 @@ def test_every_row_of_a_table_carries_its_proof(frame):
         assert check_proof(row["problem"], row["provenance"]) == row["label"]
 
 
-@settings(QUIET, max_examples=200)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32))
 def test_no_proof_serves_the_opposite_claim(draw_any, seed):
     problem = draw_any(seed)
@@ -59,7 +57,7 @@ def test_no_proof_serves_the_opposite_claim(draw_any, seed):
         assert certify(other).label == 0
 
 
-@settings(QUIET, max_examples=200)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_a_derivation_needs_every_premise_that_it_cites(draw_any, seed, data):
     problem = draw_any(seed)

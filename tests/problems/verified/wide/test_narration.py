@@ -11,7 +11,6 @@ from soundmind_pipeline.problems.verified.wide.forms import FORMS
 from soundmind_pipeline.problems.verified.wide.statements import Statement, fact, statement
 from soundmind_pipeline.problems.verified.wide.wording import texts_of
 
-QUIET = settings(deadline=None, database=None)
 PERSONS = (("tom", "happy"), ("anna", "rich"), ("peter", "calm"))
 CLASSES = (("artist",), ("baker",), ("poet",))
 VERBS = (("trust",), ("help",))
@@ -107,7 +106,7 @@ def test_word_for_word(argument, drew, text):
     assert body(argument, drew) == text
 
 
-@settings(QUIET, max_examples=300)
+@settings(max_examples=300)
 @given(seed=st.integers(0, 2**32), existential_import=st.booleans())
 def test_the_correct_proof_ends_in_the_label_and_the_checker_takes_what_the_teacher_writes(
     draw_any, seed, existential_import

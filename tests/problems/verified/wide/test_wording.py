@@ -15,8 +15,6 @@ from soundmind_pipeline.problems.verified.wide.argument import Argument
 from soundmind_pipeline.problems.verified.wide.statements import CATEGORICAL, SCOPES, Statement, fact, statement
 from soundmind_pipeline.problems.verified.wide.wording import past, say, texts_of
 
-QUIET = settings(deadline=None, database=None)
-
 PERSONS = (("tom", "happy"), ("anna", "rich"), ("peter", "calm"))
 CLASSES = (("artist",), ("baker",), ("poet",))
 VERBS = (("trust",), ("admire",), ("help",))
@@ -128,7 +126,7 @@ def test_tricky_wordings_mean_what_they_say(text):
     assert text in every_way(problem(said, said, words=words, place="club" if words is VERBS else ""), said)
 
 
-@settings(QUIET, max_examples=300)
+@settings(max_examples=300)
 @given(seed=st.integers(0, 2**32))
 def test_texts_are_whole_sentences_that_can_be_spoken(draw_any, seed):
     texts = texts_of(draw_any(seed))
@@ -139,7 +137,7 @@ def test_texts_are_whole_sentences_that_can_be_spoken(draw_any, seed):
         assert re.search(r"[A-Za-z]", sentence)
 
 
-@settings(QUIET, max_examples=200)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32))
 def test_the_question_holds_minor_premise_and_claim(draw_any, seed):
     argument = draw_any(seed)

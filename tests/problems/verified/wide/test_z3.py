@@ -101,14 +101,14 @@ def _grounded(statement, members=range(3)):
 
 @pytest.mark.parametrize("family", WIDE_FAMILIES)
 @pytest.mark.parametrize("existential_import", [False, True])
-@settings(deadline=None, database=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32))
 def test_the_label_is_z3s_answer(draw_any, family, existential_import, seed):
     problem = draw_any(seed, family, existential_import)
     assert problem.label == entails(problem.sequent)
 
 
-@settings(deadline=None, database=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(FAMILIES), st.tuples(*[st.booleans()] * 4), st.integers(0, 1))
 def test_the_label_of_the_nano_families_is_z3s_answer(family, signs, side):
     atoms = (Atom("tom", "happy"), Atom("anna", "rich"))
@@ -123,7 +123,7 @@ def test_the_valid_moods_are_z3s(existential_import):
         assert is_valid(mood, existential_import) == entails(sequent), mood
 
 
-@settings(deadline=None, database=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_premises_never_contradict_each_other(draw_any, seed):
     """z3 does not derive a claim and its opposite, as it would from a contradiction."""
@@ -135,7 +135,7 @@ def test_premises_never_contradict_each_other(draw_any, seed):
         pytest.fail("the premises entail everything")
 
 
-@settings(deadline=None, database=None, max_examples=60)
+@settings(max_examples=60)
 @given(seed=st.integers(0, 2**32))
 def test_distractors_make_no_difference(draw_any, seed):
     problem = draw_any(seed)
