@@ -1,10 +1,12 @@
 from types import SimpleNamespace
 
 import pytest
+from kedro.config import OmegaConfigLoader
 from kedro.framework.project import configure_project, pipelines
 from kedro.framework.session import KedroSession
 from kedro.utils import load_obj
 
+from soundmind_pipeline.configuration import LOADER_ARGUMENTS
 from soundmind_pipeline.errors import explain
 from soundmind_pipeline.session import SoundmindSession, stages_above, stages_of, upstream_stages
 
@@ -75,3 +77,22 @@ def test_a_mistyped_option_of_kedro_run_is_one_message(give):
     with pytest.raises((ValueError, AttributeError)) as raised:
         give()
     assert explain(raised.value).hint
+
+
+@pytest.mark.parametrize(
+    ("content", "given", "named"),
+    [
+        ("sft:\n  seed: [1\n", {}, "parameters_sft.yml, unable to read line 2"),
+        ("sft:\n  seed: a: b\n", {}, "parameters_sft.yml, unable to read line 1"),
+        ("sft:\n  phases: [{steps: 1}]\n", {"sft": {"phases": {"0": {"steps": 2}}}}, "a key inside a list"),
+    ],
+    ids=["open bracket", "second colon", "key of a list"],
+)
+def test_parameters_that_cannot_be_read_are_one_message(tmp_path, content, given, named):
+    for name in ("base", "local"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "base" / "parameters_sft.yml").write_text(content)
+    with pytest.raises(Exception) as raised:
+        OmegaConfigLoader(str(tmp_path), **LOADER_ARGUMENTS, runtime_params=given)["parameters"]
+    told = explain(raised.value)
+    assert told.hint and named in str(told)

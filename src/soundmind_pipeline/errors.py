@@ -57,6 +57,13 @@ def explain(error: BaseException) -> SoundmindError | None:
         return SoundmindError(
             str(error).strip(), hint="An environment is a folder of conf; --conf-source says where conf is."
         )
+    if type(error).__name__ == "ParserError":
+        return SoundmindError(str(error).strip(), hint="It is no valid YAML there; lines count from 0.")
+    if type(error).__name__ == "ConfigTypeError":
+        return SoundmindError(
+            "--params names a key inside a list; it can only give a value to a key of a block.",
+            hint="Write the whole list into conf/local/parameters_<stage>.yml.",
+        )
     if type(error).__name__ in {"DatasetError", "DatasetNotFoundError"}:
         return SoundmindError(str(error).strip())
     if isinstance(error, (ValueError, AttributeError)):

@@ -129,12 +129,12 @@ def ablation_table(ablation: Mapping[str, Any] | None) -> NumberTable:
     )
     arms: list[Mapping[str, Any]] = list(ablation["arms"].values()) if ablation else []
     # Not by name: an arm called "full" may have been trained with other weights, or by another algorithm.
-    ours = {arm["row"]: arm for arm in reversed(arms) if arm["row"]}
+    ours = {arm["row"]: arm for arm in reversed(arms) if arm.get("row")}  # unknown in older files
     lines = [
         Line(label, (_reported(reported), *_arm(ours.get(row, {}))), emphasis=row == "full")
         for row, (label, reported) in ABLATION.items()
     ]
-    lines += [Line(arm["label"], (EMPTY, *_arm(arm))) for arm in arms if ours.get(arm["row"]) is not arm]
+    lines += [Line(arm["label"], (EMPTY, *_arm(arm))) for arm in arms if ours.get(arm.get("row")) is not arm]
     note = _interval_note()
     if ablation is None:
         notes = (note, f"Ours is empty: the ablation has not been run. It is filled by: {ABLATION_COMMAND}")
