@@ -5,13 +5,14 @@ import shutil
 from pathlib import Path
 
 _SPARE_BYTES = 1 << 20
-# How Kedro's messages about an option of `kedro run` begin, and what to do next.
-_OPTIONS = {
+# How messages of Kedro about its options and files begin, and what to do next.
+_KEDRO = {
     "Failed to find the pipeline": "kedro registry list names the pipelines.",
     "Pipeline does not contain nodes": "kedro registry describe PIPELINE names its nodes; none has a namespace.",
     "Pipeline does not contain datasets": "kedro catalog describe-datasets names the datasets of each pipeline.",
     "Pipeline contains no nodes": "The tag of a node is its stage; name the pipeline that has it with --pipelines.",
     "module 'kedro.runner' has no attribute": "Leave --runner out, or give SequentialRunner.",
+    "Invalid YAML or JSON file": "It is no valid YAML there; lines count from 0.",
 }
 
 
@@ -57,17 +58,14 @@ def explain(error: BaseException) -> SoundmindError | None:
         return SoundmindError(
             str(error).strip(), hint="An environment is a folder of conf; --conf-source says where conf is."
         )
-    if type(error).__name__ == "ParserError":
-        return SoundmindError(str(error).strip(), hint="It is no valid YAML there; lines count from 0.")
-    if type(error).__name__ == "ConfigTypeError":
+    if str(error).startswith("Cannot merge DictConfig with ListConfig"):  # omegaconf's
         return SoundmindError(
             "--params names a key inside a list; it can only give a value to a key of a block.",
             hint="Write the whole list into conf/local/parameters_<stage>.yml.",
         )
     if type(error).__name__ in {"DatasetError", "DatasetNotFoundError"}:
         return SoundmindError(str(error).strip())
-    if isinstance(error, (ValueError, AttributeError)):
-        for start, hint in _OPTIONS.items():
-            if str(error).startswith(start):
-                return SoundmindError(str(error).strip(), hint=hint)
+    for start, hint in _KEDRO.items():
+        if str(error).startswith(start):
+            return SoundmindError(str(error).strip(), hint=hint)
     return None
